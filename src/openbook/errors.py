@@ -1,0 +1,92 @@
+"""Everything that openbook raises on purpose, as one tree.
+
+OpenbookError
+├── UsageError            a wrong argument, setting, filter or path (exit code 2)
+│   └── MissingExtra      a feature whose optional dependency is not installed
+├── ReadError             one file could not be read; a run goes on with the next
+│   ├── UnsupportedFile   no reader takes this kind of file
+│   └── LimitExceeded     the file went over a limit of size, time or memory
+├── ModelError            the embedding model is missing, broken or not the expected one
+│   └── ModelNotInstalled no weights on this machine, and how to get them
+├── LibraryError          the library folder
+│   ├── LibraryNotFound   there is no library at this place
+│   ├── LibraryLocked     another process is writing; says which
+│   ├── LibraryTooNew     written by a newer openbook
+│   ├── LibraryDamaged    the ledger itself is broken; says what can be saved
+│   └── GenerationMismatch the library's vectors come from another model
+├── PruneRefused          a sync would remove more than half of the documents
+└── StorageFull           the disk is full; what was reported done is safe
+
+Every message says what happened (with the value), what was expected and what
+to do next. An unexpected exception is a bug and is not wrapped.
+"""
+
+from __future__ import annotations
+
+
+class OpenbookError(Exception):
+    """Base of all errors that openbook raises on purpose."""
+
+
+class UsageError(OpenbookError):
+    """A wrong argument, setting, filter or path."""
+
+
+class MissingExtra(UsageError):
+    """A feature needs an optional dependency. The message holds the install line."""
+
+    def __init__(self, feature: str, *, extra: str) -> None:
+        super().__init__(f'{feature} needs an extra. Install it with: pip install "openbook[{extra}]"')
+        self.extra = extra
+
+
+class ReadError(OpenbookError):
+    """One file could not be read."""
+
+
+class UnsupportedFile(ReadError):
+    """No reader takes this kind of file."""
+
+
+class LimitExceeded(ReadError):
+    """A file went over a limit of size, time or memory."""
+
+
+class ModelError(OpenbookError):
+    """The embedding model is missing, broken or not the expected one."""
+
+
+class ModelNotInstalled(ModelError):
+    """There are no weights for the model on this machine."""
+
+
+class LibraryError(OpenbookError):
+    """Something is wrong with the library folder."""
+
+
+class LibraryNotFound(LibraryError):
+    """There is no library at this place."""
+
+
+class LibraryLocked(LibraryError):
+    """Another process holds the library's write lock."""
+
+
+class LibraryTooNew(LibraryError):
+    """The library was written by a newer version of openbook."""
+
+
+class LibraryDamaged(LibraryError):
+    """The ledger, the one truth of a library, cannot be read."""
+
+
+class GenerationMismatch(LibraryError):
+    """The library's vectors were made by another embedder than the one at hand."""
+
+
+class PruneRefused(OpenbookError):
+    """A sync would remove more than half of the library's documents."""
+
+
+class StorageFull(OpenbookError):
+    """There is no space left on the device."""

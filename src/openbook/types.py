@@ -1,0 +1,300 @@
+"""The nouns that flow through openbook, in the order in which they appear.
+
+files → documents → chunks → vectors → index → hits → evidence → answer
+
+Values only: nothing here reads a file, knows a setting or has an identity of
+its own (ids belong to the ledger). Refused: a base class for the nouns, and
+mutable nouns; a stage that needs to change a value returns a new one.
+
+Every `start`/`end` pair is a half-open range of character (code point)
+offsets into `Document.text`, except in `Citation`, where it points into
+`Answer.text`. Every score is "higher is better".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatMatrix: TypeAlias = NDArray[np.float32]
+    """float32, shape (n, dimension), C-contiguous, rows of unit length."""
+
+Scalar: TypeAlias = str | int | float | bool
+MarkKind: TypeAlias = Literal["heading", "page", "slide", "sheet", "cell", "table", "row", "code"]
+OutcomeKind: TypeAlias = Literal[
+    "added", "updated", "moved", "unchanged", "removed", "empty", "skipped", "failed"
+]
+Status: TypeAlias = Literal["answered", "not_found"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A labelled span of a document's text: a place that a person recognises.
+
+    kind      label                                   span
+    heading   the heading's words, without markup     the heading's line(s)
+    page      the page's printed label, or its number  the page's text
+    slide     the slide's number                      the slide's text
+    sheet     the sheet's name                        the sheet's text
+    cell      a notebook cell's kind and number       the cell's text
+    table     the header row, verbatim ("" if none)   the whole table, header row included
+    row       ""                                      a table row of more than one line
+    code      the language, "" if unknown             a block of code
+
+    `level` is 1 to 6 for headings; for pages, slides, sheets and cells it is
+    their 1-based number; 0 otherwise. Marks are sorted by (start, -end).
+    """
+
+    kind: MarkKind
+    start: int
+    end: int
+    label: str = ""
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a reader made of one file.
+
+    `text` is the only string that offsets refer to. For formats that are text
+    already (Markdown, source code, CSV …) it is the decoded file with line
+    ends normalised to "\\n" and nothing else changed; for HTML and binary
+    formats it is the extracted text.
+    `language` is an ISO 639-1 code, or "" if undetermined.
+    `metadata` holds front matter and document properties: `title`, `author`,
+    `created`, `modified` (ISO 8601) where known, and any scalar key of the
+    front matter.
+    """
+
+    path: str
+    text: str
+    media_type: str
+    title: str = ""
+    language: str = ""
+    marks: tuple[Mark, ...] = ()
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document that is embedded and found as one.
+
+    `document.text[start:end] == text`, always.
+    `context` is what a reader of the chunk alone would miss (title, heading
+    path, table header row); it is put in front of the text for embedding and
+    word search and is never part of `text`.
+    `heading` is the heading path, outermost first, joined by " > ".
+    `page` is the 1-based number of the page, slide or sheet, or None.
+    `place` names the spot for people: "p. 7, Results", "sheet 2 (Prices)".
+    """
+
+    position: int
+    start: int
+    end: int
+    text: str
+    context: str = ""
+    heading: str = ""
+    page: int | None = None
+    place: str = ""
+
+    @property
+    def embedded_text(self) -> str:
+        """What the embedder and the lexical index see."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Legs(Generic[T]):
+    """One value for each leg of a hybrid search."""
+
+    lexical: T
+    vector: T
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in the library: one exact copy of a text that occurs more than once."""
+
+    path: str
+    document_id: int
+    chunk_id: int
+    start: int
+    end: int
+    page: int | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk (or several neighbouring ones, merged) that a search found.
+
+    `ranks` are 1-based places in each leg's own list, None where the leg did
+    not return the chunk. `scores` hold BM25 and cosine; None where a leg did
+    not run. `locations` lists further places of exactly the same text.
+    `matched` holds the words of the question found in the text, as written in
+    the question. `explanation` holds the parts of `score` by name, filled only
+    when asked for.
+    """
+
+    path: str
+    document_id: int
+    chunk_id: int
+    start: int
+    end: int
+    page: int | None
+    heading: str
+    text: str
+    score: float
+    ranks: Legs[int | None]
+    scores: Legs[float | None]
+    title: str = ""
+    place: str = ""
+    context: str = ""
+    locations: tuple[Location, ...] = ()
+    matched: tuple[str, ...] = ()
+    explanation: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits(Sequence[Hit]):
+    """The result of a search: a sequence of hits, best first, and how complete it is.
+
+    `coverage` is the share (0 to 1) of the library's chunks that have a
+    vector; below 1 the rest was searched by words alone. `notes` say in words
+    what a person should know about this result (words only, partial vectors).
+    """
+
+    question: str
+    hits: tuple[Hit, ...] = ()
+    coverage: float = 1.0
+    notes: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A numbered piece of the documents that an answer may cite as [number].
+
+    `url` opens the place where that is possible (`file:` with a page or text
+    fragment), else "".
+    """
+
+    number: int
+    path: str
+    document_id: int
+    start: int
+    end: int
+    page: int | None
+    heading: str
+    text: str
+    score: float
+    title: str = ""
+    place: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A verified link from a stretch of the answer to the evidence it rests on.
+
+    `start`/`end` are offsets into `Answer.text`; `quote` is verbatim from the
+    text of evidence `number`, at `source_start`/`source_end` of the document.
+    """
+
+    start: int
+    end: int
+    number: int
+    quote: str
+    supported: bool
+    source_start: int = -1
+    source_end: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, or an honest `not_found` with the nearest misses as evidence.
+
+    `confidence` is the calibrated probability (0 to 1) that the evidence
+    answers the question.
+    """
+
+    question: str
+    text: str
+    status: Status
+    confidence: float
+    citations: tuple[Citation, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    generator: str = ""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one file of one run ended. `reason` says why for skipped, failed and empty."""
+
+    path: str
+    kind: OutcomeKind
+    reason: str = ""
+    document_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run of `add` or `remove` did: one outcome per file, none left out.
+
+    `embedded` counts chunks whose vector had to be computed, `reused` those
+    whose vector was known already; `pending` chunks still wait for one.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+    pending: int = 0
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of files by outcome; the values add up to `len(outcomes)`."""
+        return dict(Counter(outcome.kind for outcome in self.outcomes))
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The files that could not be indexed although they should have been."""
+        return tuple(outcome for outcome in self.outcomes if outcome.kind == "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment of a long run. `stage` is "reading" (files) or "embedding" (tokens).
+
+    `total` is 0 while unknown. `eta_seconds` is None until it can be estimated.
+    """
+
+    stage: str
+    done: int
+    total: int
+    item: str = ""
+    eta_seconds: float | None = None
