@@ -1,0 +1,64 @@
+# Needs Python (3.11 or newer), make and a package index that pip can reach; nothing else.
+#
+#   make run     set up, index examples/documents and answer a question with citations
+#   make test    set up, lint, check types, run every test
+#   make bench   measure the budgets of docs/design.md on this machine
+#   make docs    write docs/commands.md anew from the help of the commands
+#   make pins    write constraints.txt anew from the newest versions that fit
+
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(name) -c 'import sys, venv, ensurepip; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+QUESTION ?= How many days of paid holiday do I get?
+
+.PHONY: run test bench docs lint format types pins clean
+.DEFAULT_GOAL := run
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv found (on Debian: apt-get install python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# What a user installs.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# The same, and what the tests and measures need.
+$(VENV)/.developing: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/.model: $(VENV)/.installed
+	$(BIN)/openbook model install
+	touch $@
+
+run: $(VENV)/.model
+	@$(BIN)/python scripts/demonstrate.py "$(QUESTION)"
+
+test: $(VENV)/.developing $(VENV)/.model lint types
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+lint: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.developing
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.developing
+	$(BIN)/mypy
+
+docs: $(VENV)/.developing
+	$(BIN)/python scripts/make_command_docs.py
+
+bench: $(VENV)/.developing $(VENV)/.model
+	$(BIN)/python -m benchmarks
+
+pins: $(BIN)/python
+	$(BIN)/python scripts/make_constraints.py
+
+clean:
+	rm -rf $(VENV) .openbook .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
