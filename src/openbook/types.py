@@ -288,7 +288,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A moment of a long run. `stage` is "reading" (files) or "embedding" (tokens).
+    """A moment of a long run. `stage` is "reading" (files) or "embedding" (chunks).
 
     `total` is 0 while unknown. `eta_seconds` is None until it can be estimated.
     """
@@ -298,3 +298,46 @@ class Progress:
     total: int
     item: str = ""
     eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStatus:
+    """What a library holds and how well it is.
+
+    `embedded` of `chunks` chunks have a vector of the active generation.
+    `outcomes` counts files by their last outcome; `problems` lists those that
+    failed, were skipped or hold no text. `bytes` is the size on disk by part.
+    `behind` names derived indexes that have yet to catch up with the ledger.
+    """
+
+    path: str
+    documents: int
+    chunks: int
+    embedded: int
+    sequence: int
+    sources: tuple[str, ...] = ()
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Outcome, ...] = ()
+    model: str = ""
+    fingerprint: str = ""
+    generations: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+    bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The result of comparing the ledger with itself and with what is derived from it.
+
+    `checked` holds the counts that were reconciled; `repaired` says what was
+    put right, `problems` what remains.
+    """
+
+    problems: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
+    checked: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong (any more)."""
+        return not self.problems

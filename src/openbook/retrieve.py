@@ -1,0 +1,267 @@
+"""Question → hits: both indexes are searched, their scores fused, neighbours merged.
+
+Fusion is a convex combination of scores, `w·cosine + (1-w)·bm25/max(bm25)`,
+over the union of both legs' candidates, every candidate scored by both (Bruch,
+Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", 2023).
+Refused: reciprocal rank fusion, which forgets how good a match is and lost to
+its own dense leg on conversational questions (design, section 3).
+
+The order of work is: two candidate lists, one fused ranking of chunks, exact
+copies collapsed into the best-ranked one, at most N chunks per document where
+asked, adjoining chunks merged into one hit, the first k hits. Reading never
+writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from openbook.types import Hit, Legs, Location
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from openbook.index.ledger import Ledger
+    from openbook.index.lexical import LexicalIndex
+    from openbook.index.records import ChunkRecord
+    from openbook.index.vectors import VectorIndex
+
+MERGED_CHUNKS = 3
+"""A hit never grows over this many chunks: a citation must stay a place, not a chapter."""
+
+
+class QueryVector(Protocol):
+    """Gives the question's unit vector, or None where no embedder is at hand."""
+
+    def __call__(self, question: str) -> NDArray[np.float32] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for. `within` restricts the search to these (sorted) chunk ids."""
+
+    question: str
+    k: int = 8
+    candidates: int = 200
+    cosine_weight: float = 0.8
+    per_document: int | None = None
+    within: NDArray[np.int64] | None = None
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that at least one leg proposed, with both legs' scores and ranks."""
+
+    chunk_id: int
+    score: float
+    ranks: Legs[int | None]
+    scores: Legs[float | None]
+    parts: Mapping[str, float]
+
+
+class Retriever:
+    """Searches one library's indexes. Holds no state of its own."""
+
+    def __init__(self, ledger: Ledger, lexical: LexicalIndex, vectors: VectorIndex | None) -> None:
+        self._ledger = ledger
+        self._lexical = lexical
+        self._vectors = vectors
+
+    def search(self, request: Request, vector: NDArray[np.float32] | None) -> list[Hit]:
+        """Return at most `request.k` hits, best first.
+
+        `vector` is the question's unit vector, shape (dimension,), or None to
+        search by words alone.
+        """
+        ranking = self.candidates(request, vector)
+        records = self._ledger.chunks([candidate.chunk_id for candidate in ranking[: _window(request)]])
+        groups = _distinct(ranking, records, request.per_document)
+        hits = [
+            self._hit(members, records, request)
+            for members in _merge_neighbours(groups, records, request.k, merge=request.per_document is None)
+        ]
+        return self._with_locations(hits, records, request)
+
+    def candidates(self, request: Request, vector: NDArray[np.float32] | None) -> list[Candidate]:
+        """The fused ranking of all candidates of both legs, best first."""
+        limit = max(request.candidates, request.k)
+        lexical = self._lexical.search(request.question, limit=limit, within=request.within)
+        semantic: list[tuple[int, float]] = []
+        if vector is not None and self._vectors is not None:
+            semantic = self._vectors.search(vector, limit=limit, within=request.within)
+        words, cosines = dict(lexical), dict(semantic)
+        if vector is not None and self._vectors is not None:
+            cosines |= self._vectors.cosines(vector, [i for i in words if i not in cosines])
+        words |= self._lexical.scores(request.question, [i for i in cosines if i not in words])
+        return fuse(
+            words,
+            cosines if semantic else None,
+            weight=request.cosine_weight,
+            best_words=lexical[0][1] if lexical else 0.0,
+            ranks=Legs(_ranks(lexical), _ranks(semantic)),
+        )
+
+    def _hit(
+        self, members: Sequence[Candidate], records: Mapping[int, ChunkRecord], request: Request
+    ) -> Hit:
+        best = members[0]
+        record = records[best.chunk_id]
+        spans = [records[member.chunk_id] for member in members]
+        start, end = min(span.start for span in spans), max(span.end for span in spans)
+        text = record.text if len(spans) == 1 else self._ledger.text(record.document_id, start, end)
+        return Hit(
+            path=record.path,
+            document_id=record.document_id,
+            chunk_id=best.chunk_id,
+            start=start,
+            end=end,
+            page=record.page,
+            heading=record.heading,
+            text=text,
+            score=best.score,
+            ranks=best.ranks,
+            scores=best.scores,
+            title=record.title,
+            place=record.place,
+            context=record.context,
+            matched=self._lexical.matched_words(request.question, text, record.language),
+            explanation=dict(best.parts) if request.explain else {},
+        )
+
+    def _with_locations(
+        self, hits: list[Hit], records: Mapping[int, ChunkRecord], request: Request
+    ) -> list[Hit]:
+        """List, for every hit, the other places of exactly the same chunk text."""
+        hashes = {hit.chunk_id: records[hit.chunk_id].plain_hash for hit in hits}
+        copies = self._ledger.duplicates(list(hashes.values()))
+        others = {
+            chunk_id: [other for other in copies.get(digest, ()) if other != chunk_id]
+            for chunk_id, digest in hashes.items()
+        }
+        if request.within is not None:
+            allowed = set(request.within.tolist()) if any(others.values()) else set()
+            others = {key: [i for i in ids if i in allowed] for key, ids in others.items()}
+        if not any(others.values()):
+            return hits
+        found = self._ledger.chunks(sorted({i for ids in others.values() for i in ids}))
+        return [
+            replace(hit, locations=tuple(_location(found[i]) for i in others[hit.chunk_id] if i in found))
+            for hit in hits
+        ]
+
+
+def fuse(
+    words: Mapping[int, float],
+    cosines: Mapping[int, float] | None,
+    *,
+    weight: float,
+    best_words: float,
+    ranks: Legs[Mapping[int, int]],
+) -> list[Candidate]:
+    """Fuse BM25 scores and cosines into one ranking, best first, ties by chunk id.
+
+    `best_words` is the highest BM25 score of the query, which scales that leg
+    to 0…1. `cosines` is None when only words were searched. A chunk that has
+    no vector yet counts as the least similar candidate, so that it can neither
+    win nor vanish because of its missing vector.
+    """
+    scale = 1.0 / best_words if best_words > 0 else 0.0
+    share = weight if cosines is not None else 0.0
+    floor = min(cosines.values(), default=0.0) if cosines else 0.0
+    ranking = []
+    for chunk_id in words.keys() | (cosines or {}).keys():
+        bm25 = words.get(chunk_id, 0.0)
+        cosine = cosines.get(chunk_id) if cosines is not None else None
+        parts = {
+            "cosine": share * (floor if cosine is None else cosine),
+            "words": (1.0 - share) * bm25 * scale,
+        }
+        ranking.append(
+            Candidate(
+                chunk_id,
+                parts["cosine"] + parts["words"],
+                Legs(ranks.lexical.get(chunk_id), ranks.vector.get(chunk_id)),
+                Legs(bm25, cosine),
+                parts,
+            )
+        )
+    ranking.sort(key=lambda candidate: (-candidate.score, candidate.chunk_id))
+    return ranking
+
+
+def _window(request: Request) -> int:
+    """How many candidates are looked at closely: enough for copies, merges and limits."""
+    if request.per_document is not None:
+        return request.candidates * 2
+    return max(4 * request.k, 32) * 2
+
+
+def _distinct(
+    ranking: Sequence[Candidate], records: Mapping[int, ChunkRecord], per_document: int | None
+) -> list[Candidate]:
+    """Drop vanished chunks, exact copies of better ones, and what is over a document's limit."""
+    seen: set[bytes] = set()
+    taken: dict[int, int] = {}
+    kept = []
+    for candidate in ranking:
+        record = records.get(candidate.chunk_id)
+        if record is None or record.plain_hash in seen:
+            continue
+        if per_document is not None and taken.get(record.document_id, 0) >= per_document:
+            continue
+        seen.add(record.plain_hash)
+        taken[record.document_id] = taken.get(record.document_id, 0) + 1
+        kept.append(candidate)
+    return kept
+
+
+def _merge_neighbours(
+    ranking: Sequence[Candidate], records: Mapping[int, ChunkRecord], k: int, *, merge: bool
+) -> list[list[Candidate]]:
+    """Group chunks that adjoin in their document; the best member leads its group.
+
+    Pages, sheets and slides are never merged across, so that a hit keeps one place.
+    """
+    groups: list[list[Candidate]] = []
+    at: dict[tuple[int, int], list[Candidate]] = {}
+    for candidate in ranking:
+        record = records[candidate.chunk_id]
+        group = None
+        if merge:
+            for position in (record.position - 1, record.position + 1):
+                near = at.get((record.document_id, position))
+                if (
+                    near is not None
+                    and len(near) < MERGED_CHUNKS
+                    and records[near[0].chunk_id].page == record.page
+                ):
+                    group = near
+                    break
+        if group is None:
+            if len(groups) == k:
+                break
+            group = []
+            groups.append(group)
+        group.append(candidate)
+        at[record.document_id, record.position] = group
+    return groups
+
+
+def _ranks(scored: Sequence[tuple[int, float]]) -> dict[int, int]:
+    return {chunk_id: rank for rank, (chunk_id, _) in enumerate(scored, start=1)}
+
+
+def _location(record: ChunkRecord) -> Location:
+    return Location(
+        record.path,
+        record.document_id,
+        record.id,
+        record.start,
+        record.end,
+        record.page,
+        record.place,
+    )

@@ -1,0 +1,333 @@
+"""Brings the ledger in line with a folder: what is new, changed, moved, gone.
+
+A run has three steps. The plan compares names, sizes and times, and reads
+only those new files whose size equals a vanished one's, to recognise moves.
+The guard refuses a plan that would empty the library. Then the changes are
+carried out: moves, removals, and the files to read, which arrive from the
+reading pool in any order and enter the ledger in groups, one transaction each.
+
+Every file that is met ends as exactly one `Outcome`; an interrupted run has
+done a prefix of the work and the next run does the rest. Refused: trusting
+modification times alone (a file changed within the clock's granularity of the
+last look is read again), and stopping at the first file that fails.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from openbook.errors import LimitExceeded, OpenbookError, PruneRefused, UnsupportedFile
+from openbook.index.records import FileRecord, Source
+from openbook.types import Chunk, Document, Outcome, OutcomeKind, Progress
+
+if TYPE_CHECKING:
+    from openbook.index.ledger import Ledger
+    from openbook.read.discover import Found
+    from openbook.read.pool import FileRead
+
+GROUP_SECONDS: Final = 0.5
+"""A group of documents is committed after this time: a kill repeats no more work than that."""
+
+RACY_SECONDS: Final = 2.0
+"""A file touched this shortly before the last look may have changed since with the same time."""
+
+Chunker = Callable[[Document], list[Chunk]]
+ReadFiles = Callable[[Iterable[tuple[str, Path]]], Iterator["FileRead"]]
+Watcher = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run will do, before anything is done. Paths are relative to the source."""
+
+    unchanged: list[FileRecord] = field(default_factory=list)
+    read: list[Found] = field(default_factory=list)
+    moved: list[tuple[FileRecord, Found]] = field(default_factory=list)
+    removed: list[FileRecord] = field(default_factory=list)
+    problems: list[tuple[Found, OutcomeKind]] = field(default_factory=list)
+
+
+def plan_source(found: Iterable[Found], records: dict[str, FileRecord], *, scope: str = "") -> Plan:
+    """Compare a folder's files with what the ledger knows of them.
+
+    `scope` limits removals to paths below it ("" for the whole source).
+    """
+    plan = Plan()
+    new: list[Found] = []
+    unreadable: list[str] = []
+    seen: set[str] = set()
+    for item in found:
+        seen.add(item.path)
+        record = records.get(item.path)
+        if item.problem:
+            kind: OutcomeKind = "skipped" if item.skipped else "failed"
+            plan.problems.append((item, kind))
+            if not item.skipped:
+                unreadable.append(item.path)
+        elif record is None or record.outcome == "removed":
+            new.append(item)
+        elif _same(item, record):
+            plan.unchanged.append(record)
+        else:
+            plan.read.append(item)
+    missing = [
+        record
+        for path, record in records.items()
+        if path not in seen and record.outcome != "removed" and _within(path, scope)
+    ]
+    for record in missing:
+        # What lies in a folder that cannot be read is not gone: it keeps its last outcome.
+        if any(_within(record.path, folder) for folder in unreadable):
+            plan.unchanged.append(record)
+    hidden = {record.path for record in plan.unchanged}
+    _pair_moves(plan, new, [record for record in missing if record.path not in hidden])
+    return plan
+
+
+def _same(item: Found, record: FileRecord) -> bool:
+    if (item.size, item.mtime_ns) != (record.size, record.mtime_ns) or record.outcome == "failed":
+        return False
+    checked = datetime.fromisoformat(record.checked_at).timestamp() if record.checked_at else 0.0
+    return item.mtime_ns / 1e9 < checked - RACY_SECONDS
+
+
+def _within(path: str, folder: str) -> bool:
+    return folder in ("", ".") or path == folder or path.startswith(f"{folder}/")
+
+
+def _pair_moves(plan: Plan, new: Sequence[Found], missing: Sequence[FileRecord]) -> None:
+    """Recognise new files that hold the bytes of vanished ones; the rest is read or removed."""
+    by_content: dict[tuple[int, bytes], list[FileRecord]] = {}
+    for record in missing:
+        if record.document_id is not None:
+            by_content.setdefault((record.size, record.content_hash), []).append(record)
+    sizes = {size for size, _ in by_content}
+    taken: set[str] = set()
+    for item in new:
+        twins = by_content.get((item.size, _hash_file(item.file))) if item.size in sizes else None
+        if twins:
+            record = twins.pop()
+            taken.add(record.path)
+            plan.moved.append((record, item))
+        else:
+            plan.read.append(item)
+    plan.removed.extend(record for record in missing if record.path not in taken)
+
+
+def _hash_file(path: Path) -> bytes:
+    """BLAKE2b-16 of a file's bytes; empty when it cannot be read (reading it will say why)."""
+    digest = blake2b(digest_size=16)
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return b""
+    return digest.digest()
+
+
+def guard_removals(
+    removed: int, in_source: int, in_library: int, *, root: str, any_left: bool, prune: bool
+) -> None:
+    """Refuse a plan that looks like an unmounted disk rather than a tidy-up.
+
+    All counts are of documents. Raises PruneRefused unless `prune`.
+    """
+    if prune or removed == 0:
+        return
+    if not any_left:
+        raise PruneRefused(
+            f"{root!r} holds no documents any more, but {in_source} were indexed from it. Is its disk "
+            "mounted? Nothing was changed. To remove them from the library, add again with --prune "
+            "(prune=True)."
+        )
+    if removed * 2 > in_library:
+        raise PruneRefused(
+            f"{removed} of the library's {in_library} documents are gone from {root!r}. More than half "
+            "is only removed on request: nothing was changed. Add again with --prune (prune=True)."
+        )
+
+
+class Synchroniser:
+    """Carries out a plan for one source and keeps count of what came of it."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        source: Source,
+        *,
+        chunk: Chunker,
+        read: ReadFiles,
+        committed: Callable[[], None],
+        progress: Watcher,
+    ) -> None:
+        """`committed` is called after each group of documents has entered the ledger."""
+        self._ledger = ledger
+        self._source = source
+        self._chunk = chunk
+        self._read = read
+        self._committed = committed
+        self._progress = progress
+        self._known: dict[str, FileRecord] = {}
+        self.outcomes: list[Outcome] = []
+        self.chunks = 0
+
+    def carry_out(self, plan: Plan, records: dict[str, FileRecord]) -> None:
+        """Do what the plan says. Raises only what is about the library, never about one file."""
+        self._known = records
+        now = timestamp()
+        self._move(plan, now)
+        self._remove(plan, now)
+        self._note(plan, now)
+        self._store(plan, now)
+
+    def _move(self, plan: Plan, now: str) -> None:
+        with self._ledger.transaction():
+            for record, item in plan.moved:
+                document_id = record.document_id
+                if document_id is None:
+                    continue
+                moved = replace(
+                    record,
+                    path=item.path,
+                    mtime_ns=item.mtime_ns,
+                    outcome="moved",
+                    reason=f"from {record.path}",
+                    checked_at=now,
+                )
+                self._ledger.move_document(document_id, item.path, moved)
+                self.outcomes.append(Outcome(item.path, "moved", moved.reason, document_id))
+
+    def _remove(self, plan: Plan, now: str) -> None:
+        gone = [replace(r, outcome="removed", document_id=None, reason="", checked_at=now) for r in plan.removed]
+        documents = [r.document_id for r in plan.removed if r.document_id is not None]
+        earlier = [r.path for r in self._known.values() if r.outcome == "removed"]
+        with self._ledger.transaction():
+            self._ledger.forget_files(self._source.id, earlier)
+            self._ledger.remove_documents(documents, forget_vectors=False)
+            self._ledger.record_files(self._source.id, gone)
+        self.outcomes.extend(Outcome(record.path, "removed") for record in gone)
+
+    def _note(self, plan: Plan, now: str) -> None:
+        """Record files that need no reading: unchanged ones and those that cannot be read."""
+        kept: list[str] = []
+        for record in plan.unchanged:
+            if record.document_id is None:
+                self.outcomes.append(Outcome(record.path, record.outcome, record.reason))
+            else:
+                self.outcomes.append(Outcome(record.path, "unchanged", "", record.document_id))
+                kept.append(record.path)
+        problems = []
+        for item, kind in plan.problems:
+            before = self._known.get(item.path)
+            document_id = before.document_id if before is not None and kind == "failed" else None
+            if before is not None and before.document_id is not None and document_id is None:
+                self._ledger.remove_documents([before.document_id], forget_vectors=False)
+            problems.append(self._record(item.path, item.size, item.mtime_ns, b"", kind, item.problem, now))
+            self.outcomes.append(Outcome(item.path, kind, item.problem, document_id))
+        with self._ledger.transaction():
+            self._ledger.touch_files(self._source.id, kept, now)
+            self._ledger.record_files(self._source.id, problems)
+
+    def _store(self, plan: Plan, now: str) -> None:
+        """Read the files that need it and enter them into the ledger, in groups."""
+        total, done, started = len(plan.read), 0, time.monotonic()
+        group: list[FileRead] = []
+        deadline = started + GROUP_SECONDS
+        for result in self._read((item.path, item.file) for item in plan.read):
+            done += 1
+            group.append(result)
+            elapsed = time.monotonic() - started
+            eta = elapsed / done * (total - done) if elapsed > 1 else None
+            self._progress(Progress("reading", done, total, result.path, eta))
+            if time.monotonic() >= deadline:
+                self._commit(group, now)
+                group = []
+                deadline = time.monotonic() + GROUP_SECONDS
+        self._commit(group, now)
+
+    def _commit(self, group: Sequence[FileRead], now: str) -> None:
+        if not group:
+            return
+        outcomes = []
+        with self._ledger.transaction():
+            for result in group:
+                outcomes.append(self._enter(result, now))
+        self.outcomes.extend(outcomes)
+        self._committed()
+
+    def _enter(self, result: FileRead, now: str) -> Outcome:
+        """Write one file's result to the ledger (inside a transaction)."""
+        before = self._known.get(result.path)
+        if result.error is not None:
+            return self._enter_failure(result, result.error, before, now)
+        document = result.document
+        known = before.document_id if before is not None and before.outcome != "removed" else None
+        if known is not None and before is not None and before.content_hash == result.content_hash:
+            self._ledger.record_files(
+                self._source.id,
+                [replace(before, mtime_ns=result.mtime_ns, outcome="unchanged", reason="", checked_at=now)],
+            )
+            return Outcome(result.path, "unchanged", "", known)
+        if document is None or not document.text.strip():
+            return self._without_document(result, "empty", "it holds no text", known, now)
+        chunks = self._chunk(document)
+        if not chunks:
+            return self._without_document(result, "empty", "it holds no text", known, now)
+        kind: OutcomeKind = "added" if known is None else "updated"
+        record = self._record(
+            result.path, result.size, result.mtime_ns, result.content_hash, kind, "", now
+        )
+        document_id = self._ledger.put_document(self._source.id, document, chunks, record)
+        self.chunks += len(chunks)
+        return Outcome(result.path, kind, "", document_id)
+
+    def _enter_failure(
+        self, result: FileRead, error: OpenbookError, before: FileRecord | None, now: str
+    ) -> Outcome:
+        """A file that cannot be used. A failure keeps the version that was read before."""
+        known = before.document_id if before is not None else None
+        if isinstance(error, UnsupportedFile | LimitExceeded) and result.content_hash == b"":
+            return self._without_document(result, "skipped", str(error), known, now)
+        reason = str(error)
+        if known is not None:
+            reason += " The version read before stays searchable."
+        record = self._record(result.path, result.size, result.mtime_ns, b"", "failed", reason, now)
+        self._ledger.record_files(self._source.id, [replace(record, document_id=known)])
+        return Outcome(result.path, "failed", reason, known)
+
+    def _without_document(
+        self, result: FileRead, kind: OutcomeKind, reason: str, known: int | None, now: str
+    ) -> Outcome:
+        if known is not None:
+            self._ledger.remove_documents([known], forget_vectors=False)
+        record = self._record(
+            result.path, result.size, result.mtime_ns, result.content_hash, kind, reason, now
+        )
+        self._ledger.record_files(self._source.id, [record])
+        return Outcome(result.path, kind, reason)
+
+    def _record(
+        self, path: str, size: int, mtime_ns: int, digest: bytes, kind: OutcomeKind, reason: str, now: str
+    ) -> FileRecord:
+        return FileRecord(
+            path=path,
+            source_id=self._source.id,
+            size=size,
+            mtime_ns=mtime_ns,
+            content_hash=digest,
+            outcome=kind,
+            reason=reason,
+            checked_at=now,
+        )
+
+
+def timestamp() -> str:
+    """The present moment in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
