@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from openbook.errors import ReadError, UsageError
+from openbook.index.ledger_scrub import scrub_will_be_due
 from openbook.index.ledger_sources import joined, record_files
 from openbook.index.records import Change, ChangeKind, DocumentRecord, FileRecord, hash_text
 from openbook.index.schema import BLOCK
@@ -88,6 +89,7 @@ def _put_document(
     if existing:
         document_id = int(existing[0])
         _drop_contents(connection, [document_id])
+        scrub_will_be_due(connection)
         append_changes(connection, "removed", [existing])
         del values["added_at"]
         assignments = ", ".join(f"{column} = :{column}" for column in values)
@@ -120,6 +122,7 @@ def move_document(connection: sqlite3.Connection, document_id: int, file: FileRe
             f"Document {document_id} cannot move to {file.path!r}: document {taken[0]} is there. "
             "Remove that one first."
         )
+    scrub_will_be_due(connection)
     connection.execute("DELETE FROM files WHERE document_id = ?", (document_id,))
     connection.execute(
         "UPDATE documents SET source_id = ?, path = ? WHERE id = ?", (file.source_id, file.path, document_id)
@@ -142,6 +145,9 @@ def remove_documents(
             "SELECT DISTINCT text_hash FROM chunks WHERE document_id IN (SELECT value FROM json_each(?))",
             (wanted,),
         ).fetchall()
+    if not found:
+        return
+    scrub_will_be_due(connection)
     ids = [int(row[0]) for row in found]
     _drop_contents(connection, ids)
     connection.executemany(
@@ -163,6 +169,7 @@ def adopt_documents(connection: sqlite3.Connection, old_id: int, new_id: int, pr
     paths = connection.execute("SELECT path FROM documents WHERE source_id = ?", (new_id,)).fetchall()
     taken = {str(path) for (path,) in paths}
     moves = [(int(document_id), joined(prefix, path)) for document_id, path in rows]
+    scrub_will_be_due(connection)
     doubled = [document_id for document_id, path in moves if path in taken]
     remove_documents(connection, doubled, forget_vectors=False)
     connection.executemany(

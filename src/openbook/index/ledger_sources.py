@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from openbook.errors import UsageError
+from openbook.index.ledger_scrub import scrub_will_be_due
 from openbook.index.records import FileRecord, Source, SourceKind
 
 _COLUMNS = "source_id, path, size, mtime_ns, content_hash, outcome, reason, document_id, checked_at"
@@ -36,6 +38,7 @@ def drop_source(connection: sqlite3.Connection, source_id: int) -> None:
         raise UsageError(
             f"Source {source_id} still has {documents} documents; remove them before the source."
         )
+    scrub_will_be_due(connection)
     connection.execute("DELETE FROM files WHERE source_id = ?", (source_id,))
     connection.execute("DELETE FROM sources WHERE id = ?", (source_id,))
 
@@ -72,6 +75,7 @@ def touch_files(
 
 def forget_files(connection: sqlite3.Connection, source_id: int, paths: Iterable[str]) -> None:
     """Drop the records of these files; documents stay."""
+    scrub_will_be_due(connection)
     connection.executemany(
         "DELETE FROM files WHERE source_id = ? AND path = ?", ((source_id, path) for path in paths)
     )
@@ -102,19 +106,9 @@ def joined(prefix: str, path: str) -> str:
     return f"{prefix}/{path}" if prefix else path
 
 
-def _file(row: tuple[object, ...]) -> FileRecord:
-    source_id, path, size, mtime_ns, content_hash, outcome, reason, document_id, checked_at = row
-    return FileRecord(  # the table is STRICT, so SQLite has checked the types of the columns
-        path,
-        source_id,
-        size,
-        mtime_ns,
-        content_hash,
-        outcome,
-        reason,
-        document_id,
-        checked_at,  # type: ignore[arg-type]
-    )
+def _file(row: tuple[Any, ...]) -> FileRecord:
+    source_id, path, *rest = row
+    return FileRecord(path, source_id, *rest)
 
 
 def _values(record: FileRecord) -> tuple[object, ...]:

@@ -141,7 +141,7 @@ def _try_lock(file: IO[bytes]) -> bool:
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK, errno.EWOULDBLOCK):
             return False
         raise LibraryError(
-            f"The file system of {str(file.name)!r} cannot lock files ({error}); put the library on a local disk."
+            f"The file system of the library cannot lock files ({error}); put the library on a local disk."
         ) from error
     return True
 
