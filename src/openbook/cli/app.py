@@ -1,0 +1,164 @@
+"""The table of commands: name, function, one line about it, examples as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import typer
+
+from openbook.cli import asking, indexing, measuring, models, moving
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of the command line."""
+
+    name: str
+    function: Callable[..., int]
+    summary: str
+    examples: tuple[str, ...]
+
+
+COMMANDS: Final = (
+    Command(
+        "add",
+        indexing.add,
+        "Bring the library in line with folders and files.",
+        (
+            "openbook add documents/",
+            "openbook add documents/ notes.md --library ~/notes.openbook",
+            "openbook add documents/ --prune",
+        ),
+    ),
+    Command(
+        "ask",
+        asking.ask,
+        "Answer a question with quotes and their places.",
+        (
+            'openbook ask "how do I join two tables?"',
+            'openbook ask "who may sign contracts?" --where "path=policies/*"',
+            'openbook ask "what changed in March?" --json',
+        ),
+    ),
+    Command(
+        "search",
+        asking.search,
+        "Find the places that fit a question, best first.",
+        (
+            "openbook search join --k 10 --explain",
+            'openbook search "rate limits" --where "modified>=2024-01-01"',
+            "openbook search budget --per-document 1 --json",
+        ),
+    ),
+    Command(
+        "status",
+        indexing.status,
+        "Say what the library holds and what has problems.",
+        ("openbook status", "openbook status --json"),
+    ),
+    Command(
+        "verify",
+        indexing.verify,
+        "Check the library, and repair its indexes.",
+        ("openbook verify", "openbook verify --no-repair"),
+    ),
+    Command(
+        "remove",
+        indexing.remove,
+        "Remove documents, so that no byte of them stays.",
+        ("openbook remove old.md", 'openbook remove "drafts/*"'),
+    ),
+    Command(
+        "export",
+        moving.export,
+        "Write the library to one file, or as Parquet.",
+        ("openbook export notes.zip", "openbook export --parquet tables/"),
+    ),
+    Command(
+        "import",
+        moving.import_,
+        "Open an exported library as a new folder.",
+        ("openbook import notes.zip --library notes.openbook",),
+    ),
+    Command(
+        "eval",
+        measuring.evaluate,
+        "Measure how well a labelled set is found.",
+        (
+            "openbook eval cranfield/",
+            "openbook eval cranfield/ --library cranfield.openbook --json",
+            "openbook eval questions.jsonl --documents documents/",
+        ),
+    ),
+)
+MODEL_COMMANDS: Final = (
+    Command(
+        "install",
+        models.install,
+        "Get an embedding model and convert it once.",
+        (
+            "openbook model install",
+            "openbook model install --from models/all-MiniLM-L6-v2",
+        ),
+    ),
+    Command(
+        "list", models.list_, "List the embedding models on this machine.", ("openbook model list --json",)
+    ),
+)
+
+
+def build_app() -> typer.Typer:
+    """Return the command line. The help is plain, because drawing boxes would double its time."""
+    app = _typer("openbook", ("openbook add documents/", 'openbook ask "how do I join two tables?"'))
+    app.callback()(_openbook)
+    _register(app, COMMANDS)
+    model = _typer("model", ("openbook model install", "openbook model list"))
+    _register(model, MODEL_COMMANDS)
+    app.add_typer(model, help="Install and list embedding models.")
+    return app
+
+
+def _typer(name: str, examples: tuple[str, ...]) -> typer.Typer:
+    return typer.Typer(
+        name=name,
+        epilog=_epilog(examples),
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def _register(app: typer.Typer, commands: tuple[Command, ...]) -> None:
+    for command in commands:
+        register = app.command(command.name, short_help=command.summary, epilog=_epilog(command.examples))
+        register(command.function)
+
+
+def _epilog(examples: tuple[str, ...]) -> str:
+    """Return examples one a line; the mark in front keeps them from being wrapped."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from openbook import __version__
+
+        typer.echo(f"openbook {__version__}")
+        raise typer.Exit
+
+
+def _openbook(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Ask your own documents, and trust the answer.
+
+    Point it at a folder; ask; get an answer whose every claim rests on a quote with its exact place, or an
+    honest "not in your documents". It works offline and needs no API key.
+
+    Exit codes: 0 done, 1 done with failures that the report names, 2 wrong use, 3 not found in the documents.
+    """

@@ -1,0 +1,59 @@
+"""Where results go: JSON or designed text on stdout; progress and errors have stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from openbook.json_form import json_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH: Final = 100
+"""Columns of text at most; longer lines are hard to read."""
+
+
+def print_json(value: Any) -> None:
+    """Print the JSON form of a result."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "")
+    print(json_text(value, ascii_only=encoding != "utf8"))
+
+
+def stdout_console() -> Console:
+    """Return a console without markup, so that no text of a document is taken for any.
+
+    It leaves the colours away where stdout is no terminal or NO_COLOR is set.
+    """
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    return console
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 file", "2,000 files"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: "0.42 s", "7 s", "3 min 5 s"."""
+    if seconds < 10:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes as people say it: "812 B", "1.2 MB"."""
+    if number < 1000:
+        return f"{number} B"
+    value = float(number)
+    units = ["GB", "MB", "kB"]
+    while (value := value / 1000) >= 1000 and len(units) > 1:
+        units.pop()
+    return f"{value:.1f} {units[-1]}"
