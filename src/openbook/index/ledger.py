@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -51,6 +52,7 @@ KEPT_CHANGES: Final = 1_000_000
 
 _BATCH_CHARACTERS: Final = 2_000_000
 _BATCH_CHUNKS: Final = 4_096
+_PAGE_DOCUMENTS: Final = 1_000
 
 
 class Ledger:
@@ -184,8 +186,6 @@ class Ledger:
 
     def move_document(self, document_id: int, path: str, file: FileRecord) -> None:
         """Give a document a new path; `file` is the record at that path, its source may differ too."""
-        from dataclasses import replace
-
         with self._connections.writing() as connection:
             ledger_documents.move_document(connection, document_id, replace(file, path=path))
 
@@ -203,13 +203,22 @@ class Ledger:
             return ledger_documents.document(connection, document_id)
 
     def documents(self) -> Iterator[DocumentRecord]:
-        """Yield all documents by id, in short transactions: a slow caller blocks nobody."""
+        """Yield all documents in the order of their paths.
 
-        def page(after: int) -> list[DocumentRecord]:
+        In short transactions: a slow caller blocks nobody, and a document that
+        is removed meanwhile is left out.
+        """
+        with self._connections.reading() as connection:
+            ids = ledger_documents.ids_by_path(connection)
+        for start in range(0, len(ids), _PAGE_DOCUMENTS):
             with self._connections.reading() as connection:
-                return ledger_documents.record_page(connection, after, 1000)
+                found = ledger_documents.records(connection, ids[start : start + _PAGE_DOCUMENTS])
+            yield from found
 
-        return ledger_documents.pages(page)
+    def source_root(self, document_id: int) -> str:
+        """Return the root of the source of a document. Raises UsageError for an unknown id."""
+        with self._connections.reading() as connection:
+            return ledger_documents.source_root(connection, document_id)
 
     def find_documents(self, path_pattern: str) -> list[DocumentRecord]:
         """Return the documents whose path matches as in the filter `path=PATTERN`, by path."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -267,12 +267,30 @@ def text(connection: sqlite3.Connection, document_id: int, start: int, end: int)
     return "".join(block for (block,) in rows)[start - first : max(end - first, 0)]
 
 
-def record_page(connection: sqlite3.Connection, after: int, limit: int) -> list[DocumentRecord]:
-    """Return up to `limit` documents with an id above `after`, by id."""
+def ids_by_path(connection: sqlite3.Connection) -> list[int]:
+    """Return the ids of all documents in the order of their paths."""
+    rows = connection.execute("SELECT id FROM documents ORDER BY path, id").fetchall()
+    return [int(document_id) for (document_id,) in rows]
+
+
+def records(connection: sqlite3.Connection, document_ids: Sequence[int]) -> list[DocumentRecord]:
+    """Return the documents with these ids, in this order; unknown ids are left out."""
     rows = connection.execute(
-        f"SELECT {RECORD_COLUMNS} FROM documents d WHERE d.id > ? ORDER BY d.id LIMIT ?", (after, limit)
+        f"SELECT {RECORD_COLUMNS} FROM json_each(?) j CROSS JOIN documents d ON d.id = j.value "
+        "ORDER BY j.key",
+        (json.dumps(list(document_ids)),),
     )
     return [document_record(row) for row in rows]
+
+
+def source_root(connection: sqlite3.Connection, document_id: int) -> str:
+    """Return the root of the source that a document comes from. Raises UsageError for an unknown id."""
+    row = connection.execute(
+        "SELECT s.root FROM documents d JOIN sources s ON s.id = d.source_id WHERE d.id = ?", (document_id,)
+    ).fetchone()
+    if row is None:
+        raise UsageError(f"There is no document {document_id} in this library.")
+    return str(row[0])
 
 
 def document_record(row: tuple[Any, ...]) -> DocumentRecord:
@@ -376,13 +394,3 @@ def _modified_at(document: Document, file: FileRecord) -> str:
     if isinstance(stated, str) and stated:
         return stated
     return datetime.fromtimestamp(file.mtime_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def pages(
-    read_page: Callable[[int], list[DocumentRecord]],
-) -> Iterator[DocumentRecord]:
-    """Yield every record by asking for one page after the other, each its own short transaction."""
-    after = 0
-    while page := read_page(after):
-        yield from page
-        after = page[-1].id

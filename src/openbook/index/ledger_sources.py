@@ -75,10 +75,11 @@ def touch_files(
 
 def forget_files(connection: sqlite3.Connection, source_id: int, paths: Iterable[str]) -> None:
     """Drop the records of these files; documents stay."""
-    scrub_will_be_due(connection)
-    connection.executemany(
+    cursor = connection.executemany(
         "DELETE FROM files WHERE source_id = ? AND path = ?", ((source_id, path) for path in paths)
     )
+    if cursor.rowcount > 0:
+        scrub_will_be_due(connection)
 
 
 def outcome_counts(connection: sqlite3.Connection) -> dict[str, int]:
