@@ -1,0 +1,247 @@
+"""Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, e-mail and other binary formats, through kreuzberg.
+
+kreuzberg parses; the document is composed here from the pieces it finds
+(headings, paragraphs, lists, tables, slides, sheets), so that marks are exact
+and no Markdown escapes end up in quotes. Its extraction cache stays off (it
+would keep the text of deleted documents), and so do OCR, models and anything
+else that could reach for a network. PDF is read by `read.pdf`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from openbook.errors import ReadError
+from openbook.read.composing import Composer, clean
+from openbook.read.packages import check_package, is_package, restore_entities, with_entities_kept
+from openbook.read.properties import document_title, properties
+from openbook.types import Document
+
+if TYPE_CHECKING:
+    from kreuzberg import ExtractionConfig, ExtractionResult
+
+_OOXML: Final = "application/vnd.openxmlformats-officedocument."
+_ODF: Final = "application/vnd.oasis.opendocument."
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    ".docx": _OOXML + "wordprocessingml.document",
+    ".docm": "application/vnd.ms-word.document.macroEnabled.12",
+    ".dotx": _OOXML + "wordprocessingml.template",
+    ".doc": "application/msword",
+    ".pptx": _OOXML + "presentationml.presentation",
+    ".pptm": "application/vnd.ms-powerpoint.presentation.macroEnabled.12",
+    ".ppsx": _OOXML + "presentationml.slideshow",
+    ".ppt": "application/vnd.ms-powerpoint",
+    ".xlsx": _OOXML + "spreadsheetml.sheet",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
+    ".xlsb": "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
+    ".xls": "application/vnd.ms-excel",
+    ".ods": _ODF + "spreadsheet",
+    ".odt": _ODF + "text",
+    ".odp": _ODF + "presentation",
+    ".epub": "application/epub+zip",
+    ".fb2": "application/x-fictionbook+xml",
+    ".rtf": "application/rtf",
+    ".eml": "message/rfc822",
+    ".msg": "application/vnd.ms-outlook",
+    ".dbf": "application/x-dbf",
+}
+"""What this reader takes, by file name suffix."""
+
+_SHEETS: Final = frozenset((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"))
+_SLIDES: Final = frozenset((".pptx", ".pptm", ".ppsx"))
+_WORD: Final = frozenset((".docx", ".docm", ".dotx"))
+_PACKAGES: Final = frozenset((".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".xlsb", ".ods", ".odt", ".odp", ".epub"))
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_SLIDE: Final = re.compile("\ue0f1(\\d+)\ue0f2")
+_MIDNIGHT: Final = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
+_GENERIC_SHEET: Final = re.compile(r"(?i)\s*(sheet|tabelle|feuille|feuil|hoja|foglio|blad|planilha|лист)\s*\d*\s*")
+
+
+class OfficeReader:
+    """Reads every format of `MEDIA_TYPES`."""
+
+    def read(self, data: bytes, path: str) -> Document:
+        """Raises ReadError for damaged or encrypted files, LimitExceeded for archive bombs."""
+        suffix = _suffix(path)
+        if suffix in _PACKAGES:
+            if data.startswith(_OLE):
+                raise ReadError(f"{path!r} is encrypted (needs a password). Save it without the password to add it.")
+            check_package(data, path)
+        if suffix in _SHEETS:
+            return _read_sheets(data, path, suffix)
+        if suffix in _SLIDES:
+            return _read_slides(data, path, suffix)
+        if suffix in _WORD and is_package(data):
+            data = with_entities_kept(data, path)
+        return _read_flow(data, path, suffix)
+
+
+def _suffix(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return "." + name.rsplit(".", 1)[-1].lower() if "." in name else ""
+
+
+def _read_flow(data: bytes, path: str, suffix: str) -> Document:
+    """A format whose text just flows: headings, paragraphs, lists, tables."""
+    result = _extract(data, path, suffix, structure=True)
+    composer = Composer()
+    _compose_nodes(composer, (result.document or {"nodes": []})["nodes"])
+    _compose_attachments(composer, result.children or ())
+    if not composer.text and result.content.strip():
+        composer.paragraph(restore_entities(result.content))
+    return _document(composer, path, suffix, result)
+
+
+def _read_sheets(data: bytes, path: str, suffix: str) -> Document:
+    result = _extract(data, path, suffix, pages=True)
+    names: Sequence[str] = result.metadata.get("sheet_names") or ()
+    composer = Composer()
+    for page in result.pages or ():
+        number = page["page_number"]
+        name = names[number - 1] if number <= len(names) else str(number)
+        composer.begin_place("sheet", name, number)
+        if not _GENERIC_SHEET.fullmatch(name):
+            composer.heading(name, 1)
+        for table in page["tables"]:
+            composer.table([[_MIDNIGHT.sub(r"\1", cell) for cell in row] for row in table.cells])
+    return _document(composer, path, suffix, result)
+
+
+def _read_slides(data: bytes, path: str, suffix: str) -> Document:
+    """Slides with their titles as headings; the speaker's notes only come with the plain form."""
+    result = _extract(data, path, suffix, structure=True, slides=True)
+    plain = _extract(data, path, suffix, structure=True, slides=True, plain=True)
+    notes = _notes((plain.document or {"nodes": []})["nodes"])
+    composer = Composer()
+    for number, nodes in _by_slide((result.document or {"nodes": []})["nodes"]):
+        composer.begin_place("slide", str(number), number)
+        _compose_nodes(composer, nodes)
+        for note in notes.get(number, ()):
+            composer.paragraph(note)
+    return _document(composer, path, suffix, result)
+
+
+def _by_slide(nodes: Iterable[Any]) -> list[tuple[int, list[Any]]]:
+    slides: list[tuple[int, list[Any]]] = []
+    for node in nodes:
+        text = str(node["content"].get("text", ""))
+        if marker := _SLIDE.fullmatch(text.strip()):
+            slides.append((int(marker.group(1)), []))
+        elif slides:
+            slides[-1][1].append(node)
+    return slides
+
+
+def _notes(nodes: Iterable[Any]) -> dict[int, list[str]]:
+    """The speaker's notes by slide: what follows the line "Notes:" in the plain form."""
+    found: dict[int, list[str]] = {}
+    for number, own in _by_slide(nodes):
+        texts = [str(node["content"].get("text", "")) for node in own]
+        if "Notes:" in texts:
+            last = len(texts) - 1 - texts[::-1].index("Notes:")
+            found[number] = [text for text in texts[last + 1 :] if text.strip()]
+    return found
+
+
+def _compose_nodes(composer: Composer, nodes: Sequence[Any]) -> None:
+    """Add kreuzberg's nodes in reading order. Its groups repeat their heading, so they are skipped."""
+    counters: dict[int, int] = {}
+    for node in nodes:
+        if node.get("content_layer") in ("header", "footer"):
+            continue  # repeated on every page, and no part of what the document says
+        content = node["content"]
+        kind = content["node_type"]
+        text = restore_entities(str(content.get("text") or ""))
+        if kind == "heading":
+            composer.heading(text, int(content.get("level") or 1))
+        elif kind == "table":
+            composer.table(_grid_rows(content["grid"]))
+        elif kind == "list_item":
+            composer.item(text, marker=_marker(nodes, node, counters), depth=_depth(nodes, node))
+        elif kind == "code":
+            composer.code(text)
+        elif kind == "metadata_block":
+            composer.paragraph("\n".join(f"{key}: {value}" for key, value in content["entries"]))
+        elif kind not in ("group", "page_break", "slide", "list", "image"):
+            composer.paragraph(text)
+
+
+def _marker(nodes: Sequence[Any], node: Any, counters: dict[int, int]) -> str:
+    parent = node.get("parent")
+    if parent is None or not nodes[parent]["content"].get("ordered"):
+        return "-"
+    counters[parent] = counters.get(parent, 0) + 1
+    return f"{counters[parent]}."
+
+
+def _depth(nodes: Sequence[Any], node: Any) -> int:
+    """How many lists an item is nested in, beyond its own."""
+    lists = 0
+    parent = node.get("parent")
+    while parent is not None:
+        lists += nodes[parent]["content"]["node_type"] == "list"
+        parent = nodes[parent].get("parent")
+    return max(0, lists - 1)
+
+
+def _grid_rows(grid: Any) -> list[list[str]]:
+    rows = [[""] * int(grid["cols"]) for _ in range(int(grid["rows"]))]
+    for cell in grid["cells"]:
+        row, column = int(cell["row"]), int(cell["col"])
+        if row < len(rows) and column < len(rows[row]):
+            rows[row][column] = restore_entities(str(cell["content"]))
+    return rows
+
+
+def _compose_attachments(composer: Composer, children: Iterable[Any]) -> None:
+    """The text of an e-mail's attachments, each under a heading with its name."""
+    for child in children:
+        content = clean(str(child["result"].content or ""))
+        if content:
+            composer.heading(f"Attachment: {child['path']}", 2)
+            composer.paragraph(content)
+
+
+def _document(composer: Composer, path: str, suffix: str, result: ExtractionResult) -> Document:
+    marks = composer.marks()
+    metadata = properties(result.metadata)
+    headings = [mark.label for mark in marks if mark.kind == "heading"]
+    title = document_title(metadata, "" if suffix in _SHEETS else next(iter(headings), ""), path)
+    return Document(path, composer.text, MEDIA_TYPES[suffix], title=title, marks=marks, metadata=metadata)
+
+
+def _extract(
+    data: bytes, path: str, suffix: str, *, structure: bool = False, pages: bool = False, slides: bool = False, plain: bool = False
+) -> ExtractionResult:
+    """Run kreuzberg. Raises ReadError with its words when it cannot read the file."""
+    import kreuzberg
+
+    config = _configuration(structure, pages, slides, plain)
+    try:
+        return kreuzberg.extract_bytes_sync(data, MEDIA_TYPES[suffix], config=config)
+    except (kreuzberg.KreuzbergError, ValueError, RuntimeError, OSError) as error:
+        words = " ".join(str(error).split())[:300]
+        if "password" in words.lower() or "encrypt" in words.lower():
+            raise ReadError(f"{path!r} is encrypted (needs a password). Save it without the password to add it.") from error
+        raise ReadError(
+            f"{path!r} cannot be read as {suffix[1:]}: it is damaged or something else under that name ({words}). "
+            "Open it with the program that made it and save it anew."
+        ) from error
+
+
+@cache
+def _configuration(structure: bool, pages: bool, slides: bool, plain: bool) -> ExtractionConfig:
+    from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig
+
+    return ExtractionConfig(
+        use_cache=False,
+        enable_quality_processing=False,
+        output_format="plain" if plain else "markdown",
+        include_document_structure=structure,
+        pages=PageConfig(extract_pages=pages, insert_page_markers=slides, marker_format="\n\n\ue0f1{page_num}\ue0f2\n\n"),
+        concurrency=ConcurrencyConfig(max_threads=1),
+    )

@@ -1,0 +1,302 @@
+"""Reading in worker processes, so that one bad file never stops or stalls a run.
+
+A parser in native code can hang, eat all memory or crash, and nothing inside
+the same process can stop it. So files are read in processes that may be
+killed: each file has a limit of bytes, of seconds and of memory, and going
+over one fails that file alone.
+
+A worker is a plain `subprocess` that speaks length-prefixed pickles over its
+standard streams. Refused: `multiprocessing` with spawn or forkserver, because
+it runs the caller's main module again (a script without the `__main__` guard
+would start itself over), and with fork, because the parent may hold threads
+of ONNX Runtime or tantivy whose locks a fork would copy. Workers start only
+when there is a file to read, and only as many as there are files.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final
+
+from openbook import errors
+from openbook.errors import LimitExceeded, OpenbookError, ReadError, UsageError
+from openbook.read.frames import read_frame, write_frame
+from openbook.types import Document
+
+_AHEAD: Final = 4
+"""Files handed to a worker before it has answered, so that it never waits for the next name."""
+
+_WORKER: Final = "import sys; sys.path[:] = sys.argv[1].split('\\n'); from openbook.read.worker import main; main()"
+
+_ENVIRONMENT: Final = {
+    # One thread and few malloc arenas per worker: the workers are the parallelism, and every
+    # further thread would take 64 MB of the address space that the memory limit counts.
+    "RAYON_NUM_THREADS": "1",
+    "TOKIO_WORKER_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "PYTHONIOENCODING": "utf-8:surrogateescape",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """What became of one file: a document or an error, never both, never neither.
+
+    `content_hash` is the blake2b-16 of the bytes as they were read (b"" where
+    they were not), `mtime_ns` the modification time they had.
+    """
+
+    path: str
+    document: Document | None
+    content_hash: bytes
+    size: int
+    mtime_ns: int
+    error: OpenbookError | None
+
+
+class ReadingPool:
+    """Worker processes that read files. A context manager; leaving it ends the workers.
+
+    `workers` is the largest number of processes, `max_bytes` the largest file,
+    `seconds` the longest a file may take, `memory` the address space in bytes
+    that a worker may add to what it starts with (0: no limit).
+    """
+
+    def __init__(self, workers: int, *, max_bytes: int, seconds: float, memory: int) -> None:
+        if workers < 1:
+            raise UsageError(f"A reading pool of {workers!r} workers; expected 1 or more.")
+        self._size = workers
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._memory = memory
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> ReadingPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers at once; what they were reading is lost."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+    @property
+    def started(self) -> int:
+        """How many worker processes are alive."""
+        return len(self._workers)
+
+    def read(self, paths: Iterable[tuple[str, Path]]) -> Iterator[FileRead]:
+        """Read files, given as (library path, file path), and yield results as they finish.
+
+        Only a few files per worker are in flight, so memory does not grow with
+        the number of paths. Errors come back as values in `FileRead.error`.
+        """
+        upcoming = iter(paths)
+        again: deque[tuple[str, Path]] = deque()
+        try:
+            while True:
+                self._hand_out(upcoming, again)
+                if not any(worker.queue for worker in self._workers):
+                    return
+                yield from self._collect(again)
+        finally:
+            # An abandoned iteration leaves workers with answers that nobody awaits.
+            for worker in [worker for worker in self._workers if worker.queue]:
+                self._drop(worker)
+
+    def _hand_out(self, upcoming: Iterator[tuple[str, Path]], again: deque[tuple[str, Path]]) -> None:
+        """Fill the workers' queues evenly, starting a worker where all others are busy."""
+        for depth in range(_AHEAD):
+            for slot in range(self._size):
+                if slot < len(self._workers) and len(self._workers[slot].queue) > depth:
+                    continue
+                item = again.popleft() if again else next(upcoming, None)
+                if item is None:
+                    return
+                if slot >= len(self._workers):
+                    self._workers.append(_Worker(self._max_bytes, self._seconds, self._memory))
+                self._workers[slot].ask(item)
+
+    def _collect(self, again: deque[tuple[str, Path]]) -> Iterator[FileRead]:
+        """Wait until at least one worker has something to say, or has been silent for too long."""
+        busy = [worker for worker in self._workers if worker.queue]
+        patience = min(worker.deadline(self._seconds) for worker in busy) - time.monotonic()
+        ready, _, _ = select.select(busy, [], [], max(0.0, patience))
+        if not ready:
+            now = time.monotonic()
+            for worker in busy:
+                if worker.deadline(self._seconds) <= now:
+                    yield self._lost(worker, again, too_slow=True)
+            return
+        for worker in ready:
+            answer = worker.answer()
+            yield self._lost(worker, again, too_slow=False) if answer is None else answer
+
+    def _lost(self, worker: _Worker, again: deque[tuple[str, Path]], *, too_slow: bool) -> FileRead:
+        """Bury a worker: its first file is to blame, the others get another worker."""
+        (path, file), *others = worker.queue
+        again.extendleft(reversed(others))
+        ending = self._drop(worker)
+        error: OpenbookError
+        if too_slow:
+            error = LimitExceeded(
+                f"{path!r} took longer than {self._seconds:g} seconds to read, and its reader was stopped. "
+                "Raise the setting read_seconds if the file is worth the wait."
+            )
+        elif ending.out_of_memory:
+            error = _out_of_memory(path, self._memory)
+        else:
+            error = ReadError(
+                f"{path!r} made its reader crash ({ending.cause}). The file is probably damaged; "
+                "open it with the program that made it and save it anew."
+            )
+        size, mtime_ns = _size_and_time(file)
+        return FileRead(path, None, b"", size, mtime_ns, error)
+
+    def _drop(self, worker: _Worker) -> _Ending:
+        self._workers.remove(worker)
+        return worker.end()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a worker process ended."""
+
+    cause: str
+    out_of_memory: bool
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One process and the files that it has been asked for, in order."""
+
+    max_bytes: int
+    seconds: float
+    memory: int
+    queue: deque[tuple[str, Path]] = field(default_factory=deque)
+    since: float = 0.0
+    process: subprocess.Popen[bytes] = field(init=False)
+    complaints: BinaryIO = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A file, not a pipe: nobody has to empty it while the worker works.
+        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `end`)
+        search_path = "\n".join(entry or str(Path.cwd()) for entry in sys.path)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _WORKER, search_path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.complaints,
+            env={**os.environ, **_ENVIRONMENT},
+            process_group=0,  # Ctrl-C in the terminal reaches the parent alone, which ends the workers
+            bufsize=0,
+        )
+        write_frame(self._input, pickle.dumps((self.max_bytes, self.seconds, self.memory)))
+
+    @property
+    def _input(self) -> int:
+        return self._pipe(self.process.stdin).fileno()
+
+    def fileno(self) -> int:
+        """What `select` waits for."""
+        return self._pipe(self.process.stdout).fileno()
+
+    @staticmethod
+    def _pipe(stream: Any) -> Any:
+        if stream is None:
+            raise RuntimeError("the worker was started without pipes")
+        return stream
+
+    def ask(self, item: tuple[str, Path]) -> None:
+        """Queue a file. A worker that has died is noticed when its answer is awaited."""
+        if not self.queue:
+            self.since = time.monotonic()
+        self.queue.append(item)
+        try:
+            write_frame(self._input, pickle.dumps((item[0], os.fspath(item[1]))))
+        except BrokenPipeError:
+            pass  # the end of file on its output tells the same, and says which file was to blame
+
+    def deadline(self, seconds: float) -> float:
+        """When the first file of the queue has taken too long. Starting up is not counted."""
+        return self.since + seconds + (0.0 if self.answered else _START_SECONDS)
+
+    def answer(self) -> FileRead | None:
+        """The next answer; None when the worker has died."""
+        frame = read_frame(self.fileno())
+        if frame is None:
+            return None
+        self.answered = True
+        self.since = time.monotonic()
+        path, _ = self.queue.popleft()
+        document, content_hash, size, mtime_ns, failure = pickle.loads(frame)  # noqa: S301 (our own worker)
+        error = None if failure is None else _rebuild_error(*failure)
+        return FileRead(path, document, content_hash, size, mtime_ns, error)
+
+    answered: bool = False
+
+    def end(self) -> _Ending:
+        """Kill the process if it is alive, and say how it ended."""
+        self.process.kill()
+        code = self.process.wait()
+        self._pipe(self.process.stdin).close()
+        self._pipe(self.process.stdout).close()
+        self.complaints.seek(max(0, self.complaints.seek(0, os.SEEK_END) - 4000))
+        words = self.complaints.read().decode("utf-8", "replace")
+        self.complaints.close()
+        cause = f"exit code {code}" if code >= 0 else _signal_name(-code)
+        out_of_memory = "memory allocation of" in words or "MemoryError" in words or "bad_alloc" in words
+        return _Ending(cause, out_of_memory)
+
+
+_START_SECONDS: Final = 30.0
+"""Grace for a worker's first answer: a cold disk may need long to load Python and the parsers."""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _rebuild_error(name: str, message: str) -> OpenbookError:
+    """An error of the tree from its class name and words (some of its classes take other arguments)."""
+    kind = getattr(errors, name, ReadError)
+    error: OpenbookError = kind.__new__(kind)
+    error.args = (message,)
+    return error
+
+
+def _out_of_memory(path: str, memory: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"{path!r} needed more than {memory / 1e6:,.0f} MB of memory to read, and its reader was stopped. "
+        "Raise the setting read_memory if the machine has more to give."
+    )
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0  # it is gone, or cannot be asked: the error tells the story
+    return status.st_size, status.st_mtime_ns
