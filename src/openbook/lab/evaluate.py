@@ -137,7 +137,7 @@ def _measure_answers(
         confidences[row.answerable].append(answer.confidence)
         quotes += len(answer.citations)
         verbatim += _verbatim(library, answer)
-        if row.answerable and answer.status == "answered":
+        if row.selected and answer.status == "answered":
             answered += 1
             golden += _holds(answer, row.selected)
         progress(Progress("asking", number, len(labelled)))
@@ -147,7 +147,7 @@ def _measure_answers(
     counts = {
         "answerable": len(confidences[True]),
         "unanswerable": len(confidences[False]),
-        "answerable_answered": answered,
+        "answered_with_gold": answered,
         "quotes": quotes,
     }
     return measures, counts
