@@ -124,7 +124,7 @@ def _read_archive(file: Path, target: Path) -> None:
             free = shutil.disk_usage(target.parent).free
             if manifest["ledger_bytes"] > free:
                 raise StorageFull(
-                    f"Importing {str(file)!r} needs {manifest['ledger_bytes']:,} bytes, but only {free:,} are "
+                    f"Importing {str(file)!r} needs {manifest['ledger_bytes']:,} bytes; {free:,} are "
                     f"free at {str(target.parent.parent)!r}. Free some space and try again."
                 )
             with archive.open(LEDGER_NAME) as entry, target.open("xb") as output:
