@@ -1,0 +1,279 @@
+"""BM25 over chunks, in a tantivy index that is derived from the ledger.
+
+The index holds, for each chunk, the terms of its context and text (see
+`analysis`) with their counts, its id, its document's id and its language: no
+text and no word positions. How far it has followed the ledger stands in a
+record that is part of the same tantivy commit, so the two cannot drift apart.
+Whatever is wrong with the folder (missing, damaged, of another library, of an
+older analysis), `catch_up` makes it anew from the ledger and says so in `note`.
+
+BM25 is tantivy's: k1 = 1.2, b = 0.75, idf = ln(1 + (N - n + 0.5) / (n + 0.5)),
+lengths kept in one byte (Robertson and Zaragoza, "The Probabilistic Relevance
+Framework: BM25 and Beyond", 2009). Every term of a question counts once.
+
+Refused: tantivy's query language, which would read meaning into the
+punctuation of a question, and its text analysers on the field itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from openbook.index import analysis
+from openbook.index.lexical_folder import LexicalFolder, Unusable, rust_errors
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tantivy
+    from numpy.typing import NDArray
+
+    from openbook.index.ledger import Ledger
+    from openbook.index.lexical_folder import Opened
+
+_MOST_TERMS: Final = 64
+"""Of a longer question only the rarest terms count; the rest would cost time and move little."""
+_LISTED: Final = 1_500
+"""Up to this many chunk ids are quickest as one term query each, more as a set of terms …"""
+_AS_SET: Final = 20_000
+"""… and above this, ranked results are filtered instead: see `_ranked_within`."""
+_MOST_TIES: Final = 20_000
+"""Results fetched at most to order equal scores by chunk id."""
+
+
+class LexicalIndex:
+    """Word search over the chunks of one library. Searching is thread-safe; writing needs the write lock.
+
+    Opening never writes and never fails: an index that is missing or unusable
+    is empty (`sequence` 0) until the next `catch_up`, and `note` says why.
+    With `library_id`, an index made from another library is unusable too.
+    """
+
+    def __init__(self, folder: Path, *, library_id: str | None = None) -> None:
+        self.note = ""
+        self._folder = LexicalFolder(folder)
+        self._library_id = library_id
+        self._opened: Opened | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._open()
+
+    @property
+    def sequence(self) -> int:
+        """The ledger's sequence number that the index holds; 0 when it holds nothing."""
+        return self._opened.sequence if self._opened else 0
+
+    @property
+    def count(self) -> int:
+        """Number of chunks."""
+        return self._opened.count if self._opened else 0
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages of the chunks, most frequent first; "" stands for unknown ones."""
+        return self._opened.languages if self._opened else ()
+
+    def close(self) -> None:
+        """Let go of the files. The index is empty then; `reload` opens it again."""
+        self._opened, self._stamp = None, ()
+
+    def reload(self) -> None:
+        """See what another process has committed. Costs one `stat` when nothing has changed."""
+        if self._folder.stamp() != self._stamp:
+            self._open()
+
+    def catch_up(self, ledger: Ledger) -> int:
+        """Follow the ledger; return how many of its changes were applied.
+
+        An index that cannot be followed up is rebuilt, and `note` says why.
+        Raises StorageFull, and LibraryError if the folder cannot be written.
+        """
+        self._library_id = ledger.library_id
+        self.reload()
+        if self._opened and self._opened.library_id != self._library_id:
+            self._open()
+        if self._opened is None:
+            self.rebuild(ledger)
+            return self.sequence
+        changes = ledger.changes_since(self.sequence)
+        if changes is None:
+            self.note = "The lexical index was too far behind and has been rebuilt."
+            self.rebuild(ledger)
+            return self.sequence
+        if changes:
+            with self._folder.writing(self._opened) as writer:
+                writer.apply(ledger, changes)
+            self._open()
+        return len(changes)
+
+    def rebuild(self, ledger: Ledger) -> None:
+        """Make the index anew from the ledger, whatever is there.
+
+        A usable index goes on serving readers until the new one is committed.
+        """
+        note = self.note
+        self._library_id = ledger.library_id
+        sequence = ledger.sequence
+        opened = self._opened or self._folder.create()
+        with self._folder.writing(opened) as writer:
+            writer.replace_all(ledger, sequence)
+        del opened
+        self._open()
+        self._folder.sweep()
+        self.note = note
+
+    def purge(self, ledger: Ledger) -> None:
+        """Catch up, and leave no byte of removed text in any file of the folder.
+
+        Segments that lost chunks are written anew, the others stay. Costs time
+        in proportion to the chunks in those segments.
+        """
+        self.catch_up(ledger)
+        for _ in range(3):
+            if self._opened is None or not self._folder.segments_with_removals():
+                break
+            with self._folder.writing(self._opened) as writer:
+                writer.rewrite_segments(ledger, self._folder.segments_with_removals())
+            self._open()
+        else:
+            # merges in the background kept changing the segments: start from nothing
+            self.close()
+            self.rebuild(ledger)
+        self._folder.sweep()
+
+    def check(self, ledger: Ledger) -> list[str]:
+        """Compare the index with the ledger, byte checksums included; return problems in words."""
+        self.reload()
+        if self._opened is None:
+            return [self.note or "The lexical index has not been built yet."]
+        return self._folder.check(self._opened, ledger)
+
+    def search(
+        self, question: str, *, limit: int, within: NDArray[np.int64] | None = None
+    ) -> list[tuple[int, float]]:
+        """Return up to `limit` (chunk id, BM25), best first, equal scores by lower id.
+
+        `within` holds the sorted ids of the chunks that may be found; None
+        means all. Word statistics are those of the whole library either way.
+        """
+        opened = self._opened
+        if opened is None or limit < 1 or (within is not None and not len(within)):
+            return []
+        query = self._question(opened, question)
+        if query is None:
+            return []
+        if within is None or len(within) <= _AS_SET:
+            return self._ranked(opened, _restricted(opened, query, within), limit)
+        return self._ranked_within(opened, query, limit, within)
+
+    def scores(self, question: str, chunk_ids: Sequence[int]) -> dict[int, float]:
+        """Return BM25 of those of these chunks in which any word of the question occurs."""
+        import numpy as np
+
+        opened = self._opened
+        if opened is None or not chunk_ids:
+            return {}
+        query = self._question(opened, question)
+        if query is None:
+            return {}
+        wanted = np.unique(np.asarray(chunk_ids, dtype=np.int64))
+        ids, scores = _hits(opened, _restricted(opened, query, wanted), len(wanted))
+        return {int(i): _rounded(score) for i, score in zip(ids, scores, strict=True)}
+
+    def matched_words(self, question: str, text: str, language: str) -> tuple[str, ...]:
+        """Return the words of the question, as written there, that occur in `text`; no stop words."""
+        return analysis.matched_words(question, text, language)
+
+    def content_words(self, text: str, language: str) -> list[str]:
+        """Return the analysed terms of a text without stop words, in order, repetitions included."""
+        return analysis.analysis_of(language).content_terms(text)
+
+    def _open(self) -> None:
+        """Open what is in the folder, or note why that is impossible."""
+        self._opened, self.note = None, ""
+        self._stamp = self._folder.stamp()
+        try:
+            self._opened = self._folder.open(self._library_id)
+        except Unusable as problem:
+            self.note = str(problem)
+
+    def _question(self, opened: Opened, question: str) -> tantivy.Query | None:
+        """Return the query for chunks that hold any of the question's terms, or None if it has none."""
+        from tantivy import Occur, Query
+
+        terms = analysis.question_terms(question, opened.languages)
+        if len(terms) > _MOST_TERMS:
+            frequency = {term: opened.searcher.doc_freq("words", term) for term in terms}
+            terms = sorted((t for t in terms if frequency[t]), key=lambda t: frequency[t])[:_MOST_TERMS]
+        queries = [Query.term_query(opened.schema, "words", term, "freq") for term in terms]
+        return Query.boolean_query([(Occur.Should, query) for query in queries]) if queries else None
+
+    def _ranked(self, opened: Opened, query: tantivy.Query, limit: int) -> list[tuple[int, float]]:
+        """Return the best `limit`. Fetches on while the last score may be shared by more chunks."""
+        fetched = limit + 50
+        while True:
+            ids, scores = _hits(opened, query, fetched)
+            if (
+                len(ids) < fetched
+                or fetched >= _MOST_TIES
+                or _rounded(scores[-1]) < _rounded(scores[limit - 1])
+            ):
+                return _ordered(ids, scores, limit)
+            fetched *= 4
+
+    def _ranked_within(
+        self, opened: Opened, query: tantivy.Query, limit: int, within: NDArray[np.int64]
+    ) -> list[tuple[int, float]]:
+        """Return the best `limit` of many allowed chunks.
+
+        Results are ranked without the filter, and more are fetched until
+        enough of them pass or none is left, so nothing is lost by filtering
+        late, and a set of many thousand ids never becomes a query.
+        """
+        import numpy as np
+
+        fetched = int(1.5 * limit * max(1.0, opened.count / len(within))) + 50
+        while True:
+            ids, scores = _hits(opened, query, fetched)
+            place = np.minimum(np.searchsorted(within, ids), len(within) - 1)
+            passed = within[place] == ids
+            complete = len(ids) < fetched
+            kept_ids, kept = ids[passed], scores[passed]
+            if complete or (len(kept) >= limit and _rounded(scores[-1]) < _rounded(kept[limit - 1])):
+                return _ordered(kept_ids, kept, limit)
+            fetched *= 4
+
+
+def _restricted(opened: Opened, query: tantivy.Query, chunk_ids: NDArray[np.int64] | None) -> tantivy.Query:
+    """Return the query with only these chunks allowed; scores stay as they are."""
+    from tantivy import Occur, Query
+
+    if chunk_ids is None:
+        return query
+    ids: list[int] = chunk_ids.tolist()
+    if len(ids) <= _LISTED:
+        each = [Query.term_query(opened.schema, "chunk", i, "basic") for i in ids]
+        allowed = Query.boolean_query([(Occur.Should, one) for one in each])
+    else:
+        allowed = Query.term_set_query(opened.schema, "chunk", ids)
+    return Query.boolean_query([(Occur.Must, query), (Occur.Must, Query.const_score_query(allowed, 0.0))])
+
+
+def _hits(opened: Opened, query: tantivy.Query, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return chunk ids and scores of the best `limit` chunks, best first."""
+    import numpy as np
+
+    with rust_errors("searched"):
+        hits = opened.searcher.search(query, limit, count=False).hits
+        ids = opened.searcher.fast_field_values("chunk", [address for _, address in hits])
+    return np.array(ids, dtype=np.int64), np.array([score for score, _ in hits], dtype=np.float64)
+
+
+def _rounded(score: float) -> float:
+    # The sum over the terms is taken in an order that depends on the segments: its last bits are noise.
+    return round(float(score), 4)
+
+
+def _ordered(ids: NDArray[np.int64], scores: NDArray[np.float64], limit: int) -> list[tuple[int, float]]:
+    pairs = [(int(i), _rounded(score)) for i, score in zip(ids, scores, strict=True)]
+    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:limit]

@@ -1,0 +1,371 @@
+"""The files of the lexical index: opening, writing, removing for good, checking.
+
+Chunks are added by one thread, so a segment holds chunks in the order in
+which they came. Removed chunks are only marked as such by tantivy; their terms
+stay in the segment until it is merged. `rewrite_segments` gets rid of them:
+it removes *all* chunks of such a segment and adds the living ones again, after
+which tantivy drops the empty segment. The records of earlier commits are
+left where they are (the highest sequence counts), because removing one would
+mark its whole segment as having removals.
+
+Refused: waiting for tantivy's own merges (they come when they come), and
+rebuilding everything on each removal.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from openbook.errors import LibraryError, StorageFull
+from openbook.index import analysis
+
+if TYPE_CHECKING:
+    import tantivy
+
+    from openbook.index.ledger import Ledger
+    from openbook.index.records import Change
+
+_FORMAT: Final = f"1.{analysis.ANALYSIS_VERSION}"
+_WRITER_BYTES: Final = 64_000_000
+"""Memory in which tantivy collects postings before it writes a segment."""
+_FOOTER_MAGIC: Final = 1337
+_BATCH: Final = 20_000
+
+
+class Unusable(Exception):
+    """What is in the folder cannot serve; says why, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One committed state of the index, as it was when opened. Never changes."""
+
+    index: tantivy.Index
+    searcher: tantivy.Searcher
+    schema: tantivy.Schema
+    library_id: str = ""
+    sequence: int = 0
+    count: int = 0
+    highest: int = 0
+    """The highest chunk id."""
+    languages: tuple[str, ...] = ()
+    """Most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the index as its `meta.json` lists it. `number` is its place among them.
+
+    `entries` counts chunks and records, those marked as `removed` included.
+    """
+
+    number: int
+    name: str
+    entries: int
+    removed: int
+
+
+class LexicalFolder:
+    """The folder of a lexical index."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._meta = folder / "meta.json"
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return a value that changes with every commit."""
+        try:
+            found = self._meta.stat()
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def open(self, library_id: str | None) -> Opened:
+        """Open the newest commit. Raises Unusable."""
+        import tantivy
+
+        if not self._meta.exists():
+            raise Unusable("The lexical index is missing.")
+        try:
+            with rust_errors("opened"):
+                opened = _opened(tantivy.Index.open(str(self._folder)))
+        except LibraryError as error:
+            raise Unusable(f"The lexical index is damaged. {error}") from error
+        if library_id is not None and opened.library_id != library_id:
+            raise Unusable("The lexical index belongs to another library.")
+        return opened
+
+    def create(self) -> Opened:
+        """Empty the folder and make an index without chunks in it."""
+        import tantivy
+
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
+        self._folder.mkdir(parents=True)
+        with rust_errors("created"):
+            index = tantivy.Index(_schema(), str(self._folder), reuse=False)
+            return Opened(index, _prepared(index), index.schema)
+
+    @contextmanager
+    def writing(self, opened: Opened) -> Iterator[LexicalWriter]:
+        """Give a writer; commit when the block is left, keep the old state if it fails."""
+        with rust_errors("written"):
+            writer = opened.index.writer(_WRITER_BYTES, 1)
+            try:
+                session = LexicalWriter(writer, opened)
+                yield session
+                session.write_record()
+                writer.commit()
+            except BaseException:
+                writer.rollback()
+                raise
+            finally:
+                writer.wait_merging_threads()
+
+    def segments(self) -> list[Segment]:
+        """Return the segments of the newest commit."""
+        meta: dict[str, Any] = json.loads(self._meta.read_bytes())
+        return [
+            Segment(
+                number,
+                entry["segment_id"].replace("-", ""),
+                entry["max_doc"],
+                (entry.get("deletes") or {}).get("num_deleted_docs", 0),
+            )
+            for number, entry in enumerate(meta["segments"])
+        ]
+
+    def segments_with_removals(self) -> list[Segment]:
+        """Return the segments that still hold the terms of removed chunks."""
+        return [segment for segment in self.segments() if segment.removed]
+
+    def sweep(self) -> None:
+        """Delete the files of segments that the newest commit does not know.
+
+        tantivy keeps them while this process searches in them. Readers that
+        have such a file open keep it until they reload.
+        """
+        living = {segment.name for segment in self.segments()}
+        for file in self._folder.iterdir():
+            name = file.name.split(".")[0]
+            if name and file != self._meta and name not in living:
+                file.unlink(missing_ok=True)
+
+    def check(self, opened: Opened, ledger: Ledger) -> list[str]:
+        """Return what is wrong, in words."""
+        import tantivy
+
+        problems = [
+            f"The file {file.name!r} of the lexical index is damaged."
+            for segment in self.segments()
+            for file in sorted(self._folder.glob(f"{segment.name}.*"))
+            if not _checksum_fits(file)
+        ]
+        if problems:
+            return problems
+        if opened.sequence != ledger.sequence:
+            problems.append(f"The lexical index is at change {opened.sequence} of {ledger.sequence}.")
+        ids = ledger.select_chunk_ids(())
+        present = 0
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH].tolist()
+            query = tantivy.Query.term_set_query(opened.schema, "chunk", batch)
+            present += _count(opened.searcher.search(query, 1))
+        if present != len(ids) or opened.count != len(ids):
+            problems.append(
+                f"The lexical index holds {opened.count} chunks, {present} of the ledger's {len(ids)}."
+            )
+        return problems
+
+
+class LexicalWriter:
+    """The changes of one commit."""
+
+    def __init__(self, writer: tantivy.IndexWriter, opened: Opened) -> None:
+        self._writer = writer
+        self._opened = opened
+        self._library_id = opened.library_id
+        self._sequence = opened.sequence
+
+    def write_record(self) -> None:
+        """Note in the commit how far it has followed which library."""
+        from tantivy import Document
+
+        record = {"format": _FORMAT, "library": self._library_id, "sequence": self._sequence}
+        entry = Document()
+        entry.add_integer("sequence", self._sequence)
+        entry.add_text("record", json.dumps(record))
+        self._writer.add_document(entry)
+
+    def replace_all(self, ledger: Ledger, sequence: int) -> None:
+        """Put all chunks of the ledger in the place of whatever there is."""
+        self._writer.delete_all_documents()
+        for document_id, language, rows in ledger.iterate_texts(None):
+            self._add(document_id, language, rows)
+        self._library_id, self._sequence = ledger.library_id, sequence
+
+    def apply(self, ledger: Ledger, changes: Sequence[Change]) -> None:
+        """Apply changes. Applying them again does no harm.
+
+        All chunks that the changes name are removed, then those that still
+        exist are added with their present text.
+        """
+        newest: dict[int, Change] = {}
+        for change in changes:
+            if change.kind == "vectors":
+                continue
+            if change.kind == "text":
+                newest[change.document_id] = change
+            # ids are never reused, so what is above the highest cannot be here yet
+            self._remove(range(change.first_chunk, min(change.last_chunk, self._opened.highest) + 1))
+        for document_id, language, rows in ledger.iterate_texts(sorted(newest)) if newest else ():
+            change = newest[document_id]
+            kept = [row for row in rows if change.first_chunk <= row[0] <= change.last_chunk]
+            self._add(document_id, language, kept)
+        self._sequence = changes[-1].sequence
+
+    def rewrite_segments(self, ledger: Ledger, segments: Sequence[Segment]) -> None:
+        """Move the living chunks of these segments into a new one, so that tantivy drops them."""
+        moved: set[int] = set()
+        documents: set[int] = set()
+        for segment in segments:
+            for chunk_ids, document_ids, sequences in _contents(self._opened, segment):
+                moved.update(chunk_ids)
+                documents.update(document_ids)
+                for sequence in sequences:
+                    self._writer.delete_documents_by_term("sequence", sequence)
+        self._remove(moved)
+        for document_id, language, rows in ledger.iterate_texts(sorted(documents)):
+            self._add(document_id, language, [row for row in rows if row[0] in moved])
+
+    def _remove(self, chunk_ids: Iterable[int]) -> None:
+        for chunk_id in chunk_ids:
+            self._writer.delete_documents_by_term("chunk", chunk_id)
+
+    def _add(self, document_id: int, language: str, rows: Sequence[tuple[int, str, str]]) -> None:
+        from tantivy import Document
+
+        terms_of = analysis.analysis_of(language).terms
+        for chunk_id, context, text in rows:
+            entry = Document()
+            entry.add_text("words", " ".join(terms_of(f"{context}\n{text}" if context else text)))
+            entry.add_integer("chunk", chunk_id)
+            entry.add_integer("document", document_id)
+            # never empty, because an empty term is not indexed
+            entry.add_text("language", f"={language}")
+            self._writer.add_document(entry)
+
+
+@contextmanager
+def rust_errors(what: str) -> Iterator[None]:
+    """Turn the failures of tantivy (ValueError, OSError, Rust panics) into ours."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if "os error 28" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
+            raise StorageFull(
+                "There is no space left for the lexical index. Nothing reported done is lost: "
+                "free some space and run the same command again."
+            ) from error
+        raise _failure(what, error) from error
+    except BaseException as error:
+        # a panic in Rust is no Exception for Python, and its type cannot be imported
+        if type(error).__name__ == "PanicException":
+            raise _failure(what, error) from error
+        raise
+
+
+def _failure(what: str, error: BaseException) -> LibraryError:
+    return LibraryError(
+        f"The lexical index could not be {what}: {error}. It can be rebuilt from the ledger: openbook verify"
+    )
+
+
+def _schema() -> tantivy.Schema:
+    from tantivy import SchemaBuilder
+
+    builder = SchemaBuilder()
+    builder.add_text_field("words", tokenizer_name="terms", index_option="freq")
+    builder.add_integer_field("chunk", indexed=True, fast=True)
+    builder.add_integer_field("document", fast=True)
+    builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
+    builder.add_integer_field("sequence", indexed=True, fast=True)
+    builder.add_text_field("record", stored=True, tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def _prepared(index: tantivy.Index) -> tantivy.Searcher:
+    """Give the index its one tokenizer and a reader that changes only when told to."""
+    from tantivy import TextAnalyzerBuilder, Tokenizer
+
+    index.register_tokenizer("terms", TextAnalyzerBuilder(Tokenizer.whitespace()).build())
+    index.config_reader(reload_policy="manual")
+    return index.searcher()
+
+
+def _opened(index: tantivy.Index) -> Opened:
+    from tantivy import Query
+
+    searcher = _prepared(index)
+    records = searcher.search(Query.exists_query("sequence"), 1, order_by_field="sequence")
+    if not records.hits:
+        raise Unusable("The lexical index was never completed.")
+    record = json.loads(searcher.doc(records.hits[0][1])["record"][0])
+    if record["format"] != _FORMAT:
+        raise Unusable("The lexical index was written by another version of openbook.")
+    newest = searcher.search(Query.exists_query("chunk"), 1, order_by_field="chunk")
+    counted = sorted(searcher.terms_with_prefix("language", "="), key=lambda item: (-item[1], item[0]))
+    return Opened(
+        index=index,
+        searcher=searcher,
+        schema=index.schema,
+        library_id=record["library"],
+        sequence=record["sequence"],
+        count=_count(newest),
+        highest=newest.hits[0][0] if newest.hits else 0,
+        languages=tuple(name[1:] for name, _ in counted),
+    )
+
+
+def _count(result: tantivy.SearchResult) -> int:
+    # the attribute is missing from tantivy's type stubs
+    return int(getattr(result, "count", 0))
+
+
+def _contents(opened: Opened, segment: Segment) -> Iterator[tuple[list[int], list[int], list[int]]]:
+    """Yield (chunk ids, document ids, sequences of records) of a segment, removed ones included."""
+    from tantivy import DocAddress
+
+    def values(name: str, addresses: list[DocAddress]) -> list[int]:
+        found = opened.searcher.fast_field_values(name, addresses)
+        return [int(value) for value in found if value is not None]
+
+    for start in range(0, segment.entries, _BATCH):
+        stop = min(start + _BATCH, segment.entries)
+        addresses = [DocAddress(segment.number, entry) for entry in range(start, stop)]
+        yield values("chunk", addresses), values("document", addresses), values("sequence", addresses)
+
+
+def _checksum_fits(file: Path) -> bool:
+    """Compare a file of a segment with the checksum (CRC-32) that tantivy put at its end."""
+    content = file.read_bytes()
+    if len(content) < 8:
+        return False
+    length, magic = struct.unpack("<II", content[-8:])
+    if magic != _FOOTER_MAGIC or length > len(content) - 8:
+        return False
+    end = len(content) - 8 - length
+    try:
+        expected = json.loads(content[end:-8])["crc"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return bool(zlib.crc32(memoryview(content)[:end]) == expected)
