@@ -47,7 +47,7 @@ def install(
 def list_(as_json: JsonOption = False) -> int:
     """List the embedding models on this machine."""
     from openbook.backends.model_store import installed_models
-    from openbook.cli.output import print_json
+    from openbook.cli.output import print_json, size
     from openbook.cli.safe_text import printable
     from openbook.settings import load_settings
 
@@ -56,7 +56,12 @@ def list_(as_json: JsonOption = False) -> int:
         print_json(found)
         return DONE
     for model in found:
-        typer.echo(printable(str(model)))
+        typer.echo(
+            printable(
+                f"{model.name}: {model.dimension} dimensions, {model.max_tokens} tokens, "
+                f"{' and '.join(model.precisions)}, {size(model.size)}, from {model.origin}"
+            )
+        )
     if not found:
         typer.echo("No model on this machine yet. Get one with: openbook model install")
     return DONE
