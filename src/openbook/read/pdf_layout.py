@@ -29,6 +29,9 @@ _SYMBOL: Final = re.compile(r"^[•‣◦▪▫●○■□∙·\uf0b7\uf0a7]\s*
 _DIGITS: Final = re.compile(r"\d+|\b[ivxlc]+\b")
 _CUT: Final = re.compile(r"(\w+)\x02\s*(\w+)")
 _WORD: Final = re.compile(r"\w+(?:-\w+)*")
+_HEADING_WORD: Final = re.compile(r"[^\W\d_]{3,}|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
+_FORMULA: Final = re.compile(r"[=+<>−±×÷·√∂∑∏∫≤≥≠≈∞]")
+_ENDS_PARAGRAPH: Final = (".", "!", "?", ":", "。", "…", "”", '."')
 _ENDS_SENTENCE: Final = (".", "!", "?", ",", ";", "。", "…")
 _MAX_HEADING: Final = 160
 _EDGE_LINES: Final = 3
@@ -51,13 +54,7 @@ def layout(pages: Sequence[Sequence[Line]]) -> list[list[Block]]:
     body = _body_size(bare)
     words = Counter(word for page in bare for line in page for word in _WORD.findall(line.text))
     ranks = _heading_ranks(bare, body)
-    blocks = []
-    for page in bare:
-        found = []
-        for group in _groups(page, body):
-            found.append(_block(group, body, ranks, words))
-        blocks.append(found)
-    return blocks
+    return [[_block(group, body, ranks, words) for group in _groups(page, body)] for page in bare]
 
 
 def without_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
@@ -110,65 +107,93 @@ def _heading_ranks(pages: Sequence[Sequence[Line]], body: float) -> dict[tuple[f
 
 
 def _could_head(line: Line, body: float) -> bool:
-    return (line.size >= body * 1.12 or (line.bold and line.size >= body * 0.95)) and any(
-        character.isalpha() for character in line.text
-    )
+    """Whether a line's type is a heading's: larger than the body or bold, and words rather than a formula."""
+    if line.size < body * 1.12 and not (line.bold and line.size >= body * 0.95):
+        return False
+    return _HEADING_WORD.search(line.text) is not None and _FORMULA.search(line.text) is None
 
 
-def _groups(page: Sequence[Line], body: float) -> Iterator[list[Line]]:
+@dataclass(slots=True)
+class _Group:
+    """Lines that belong together, and what stands between them."""
+
+    lines: list[Line]
+    text: str
+
+    def add(self, line: Line, joint: str) -> None:
+        self.lines.append(line)
+        self.text += joint + line.text
+
+
+def _groups(page: Sequence[Line], body: float) -> Iterator[_Group]:
     """Lines that belong together: one paragraph, heading, item or table each."""
-    if not page:
-        return
-    right = _right_margin(page)
-    gap = _usual_gap(page)
-    group: list[Line] = []
+    measure = _Measure(page, body)
+    group: _Group | None = None
     for line in page:
-        if group and not _continues(group, line, right, gap, body):
+        joint = None if group is None else measure.joint(group, line)
+        if group is not None and joint is not None:
+            group.add(line, joint)
+            continue
+        if group is not None:
             yield group
-            group = []
-        group.append(line)
-    if group:
+        group = _Group([line], line.text)
+    if group is not None:
         yield group
 
 
-def _right_margin(page: Sequence[Line]) -> float:
-    rights = sorted(line.right for line in page if len(line.text) > 20)
-    return rights[int(len(rights) * 0.9)] if rights else max(line.right for line in page)
+class _Measure:
+    """A page's right margin and line distance, by which lines are joined or kept apart."""
+
+    def __init__(self, page: Sequence[Line], body: float) -> None:
+        self._body = body
+        rights = sorted(line.right for line in page if len(line.text) > 20)
+        self._right = rights[int(len(rights) * 0.9)] if rights else max((line.right for line in page), default=0.0)
+        steps = [_step(above, below) for above, below in zip(page, page[1:], strict=False)]
+        steps = [step for step in steps if 0 < step < 100]
+        self._gap = median(steps) if steps else 1.2 * body
+
+    def joint(self, group: _Group, line: Line) -> str | None:
+        """What joins a line to the group above it: "", " " or a line end; None where a new one begins."""
+        above = group.lines[-1]
+        if _is_row(above) or _is_row(line):
+            return "\n" if _is_row(above) and _is_row(line) and _same_columns(above, line) else None
+        if _beside(above, line):
+            return "" if line.left - above.right < 0.15 * line.size else " "
+        if not 0 < _step(above, line) <= 1.4 * max(self._gap, above.size):
+            return None
+        headings = _could_head(above, self._body), _could_head(line, self._body)
+        if any(headings):
+            return " " if all(headings) and above.size == line.size and above.bold == line.bold else None
+        return self._prose_joint(group, above, line)
+
+    def _prose_joint(self, group: _Group, above: Line, line: Line) -> str | None:
+        if _BULLET.match(line.text) and not _goes_on(above):
+            return None
+        hanging = _BULLET.match(group.lines[0].text) is not None
+        if hanging and line.left > group.lines[0].left + 2:
+            return " "
+        if line.left > above.left + 0.8 * self._body and "\x02" not in above.text and not _goes_on(above):
+            return None  # indented: a new paragraph
+        if self._right - above.right < max(0.2 * (self._right - above.left), 6 * self._body):
+            return " " if abs(above.size - line.size) <= 0.15 * self._body else None
+        # The line above ends early: a paragraph's end, or lines that stay lines (a formula, an address).
+        return None if above.text.endswith(_ENDS_PARAGRAPH) or len(above.text) > _MAX_HEADING else "\n"
 
 
-def _usual_gap(page: Sequence[Line]) -> float:
-    """The usual distance from one line's bottom to the next one's, in points."""
-    steps = [above.bottom - below.top + (below.top - below.bottom) for above, below in zip(page, page[1:], strict=False)]
-    steps = [step for step in steps if 0 < step < 100]
-    return median(steps) if steps else 14.0
+def _step(above: Line, line: Line) -> float:
+    """The distance from one line to the next, in points, whatever the height of either."""
+    return above.bottom - line.top + line.size
 
 
-def _continues(group: list[Line], line: Line, right: float, gap: float, body: float) -> bool:
-    """Whether a line goes on with the paragraph, heading, item or table above it."""
-    above = group[-1]
-    if _is_row(above) or _is_row(line):
-        return _is_row(above) and _is_row(line) and _same_columns(above, line)
-    step = above.bottom - line.bottom
-    if _same_baseline(above, line) and above.size != line.size:
-        return True  # an index or exponent beside its line
-    if not 0 < step <= 1.45 * max(gap, above.size):
-        return False
-    headings = _could_head(above, body), _could_head(line, body)
-    if any(headings):
-        return all(headings) and above.size == line.size and above.bold == line.bold
-    if abs(above.size - line.size) > 0.15 * body or _BULLET.match(line.text):
-        return False
-    if line.left > group[0].left + 0.8 * body and len(group) > 1 and line.left > above.left + 0.8 * body:
-        return False  # indented: a new paragraph
-    hanging = _BULLET.match(group[0].text) is not None
-    if len(group) == 1 and line.left > above.left + 0.8 * body and not hanging:
-        return False
-    room = right - above.right
-    return room < max(0.25 * (right - above.left), 6 * body) or (hanging and line.left > group[0].left + 2)
+def _goes_on(line: Line) -> bool:
+    """Whether a line ends in the middle of a sentence."""
+    return line.text[-1:].islower() or line.text.endswith((",", "\x02"))
 
 
-def _same_baseline(above: Line, line: Line) -> bool:
-    return line.bottom < above.top and above.bottom < line.top and line.left >= above.right - 1
+def _beside(above: Line, line: Line) -> bool:
+    """Whether a line goes on at the height of the one before (pdfium breaks at indices and exponents)."""
+    overlap = min(above.top, line.top) - max(above.bottom, line.bottom)
+    return overlap > 0.4 * min(above.top - above.bottom, line.top - line.bottom) and line.left >= above.right - 2
 
 
 def _is_row(line: Line) -> bool:
@@ -186,21 +211,29 @@ def _same_columns(above: Line, line: Line) -> bool:
     return 2 * shared > min(len(above.cells), len(line.cells))
 
 
-def _block(group: list[Line], body: float, ranks: dict[tuple[float, bool], int], words: Counter[str]) -> Block:
-    if _is_row(group[0]):
-        if len(group) > 1:
-            rows = _rows(group)
-            return Block("table", "", rows=tuple(tuple(make_whole(cell, words) for cell in row) for row in rows))
-        return Block("paragraph", make_whole(" ".join(cell.text for cell in group[0].cells), words))
-    text = make_whole(" ".join(line.text for line in group), words)
-    first = group[0]
-    if _could_head(first, body) and len(text) <= _MAX_HEADING and not (
-        first.size < body * 1.12 and text.endswith(_ENDS_SENTENCE)
-    ):
-        return Block("heading", text, rank=ranks[first.size, first.bold])
+def _block(group: _Group, body: float, ranks: dict[tuple[float, bool], int], words: Counter[str]) -> Block:
+    if _is_row(group.lines[0]):
+        rows = [[make_whole(cell, words) for cell in row] for row in _rows(group.lines)]
+        if _is_table(rows):
+            return Block("table", "", rows=tuple(map(tuple, rows)))
+        return Block("paragraph", "\n".join(" ".join(cell for cell in row if cell) for row in rows))
+    text = make_whole(group.text, words)
+    first = group.lines[0]
+    if _could_head(first, body) and len(text) <= _MAX_HEADING and "\n" not in text:
+        if first.size >= body * 1.12 or not text.endswith(_ENDS_SENTENCE):
+            return Block("heading", text, rank=ranks[first.size, first.bold])
     if _SYMBOL.match(text):
         return Block("item", _SYMBOL.sub("", text))
     return Block("paragraph", text)
+
+
+def _is_table(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows with gaps are a table and not an equation set in columns."""
+    if len(rows) < 2:
+        return False
+    cells = [cell for row in rows for cell in row if cell]
+    operators = sum(_FORMULA.match(cell) is not None or cell in ("=", ".", ",") for cell in cells)
+    return operators == 0 and len(cells) > 0.5 * len(rows) * len(rows[0])
 
 
 def _rows(group: list[Line]) -> list[list[str]]:
@@ -234,5 +267,5 @@ def make_whole(text: str, words: Counter[str]) -> str:
         keeps = words[hyphened] > words[joined] or left.isdigit() or (right[:1].isupper() and left[:1].isupper())
         return hyphened if keeps else joined
 
-    text = _CUT.sub(join, text)
-    return " ".join(_CUT.sub(join, text).replace("\x02", "-").split())
+    text = _CUT.sub(join, _CUT.sub(join, text)).replace("\x02", "-")
+    return "\n".join(" ".join(line.split()) for line in text.split("\n"))
