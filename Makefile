@@ -3,7 +3,7 @@
 #   make run     set up, index examples/documents and answer a question with citations
 #   make test    set up, lint, check types, run every test
 #   make bench   measure the budgets of docs/design.md on this machine
-#   make docs    write docs/commands.md anew from the help of the commands
+#   make docs    write docs/commands.md and the transcripts of the README anew
 #   make pins    write constraints.txt anew from the newest versions that fit
 
 SHELL := /bin/bash
@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(shell $(name) -c 'import sys, venv, ensurepip; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
-QUESTION ?= How many days of paid holiday do I get?
+QUESTION ?= How long may a bicycle with an orange tag stay?
 
 .PHONY: run test bench docs lint format types pins clean
 .DEFAULT_GOAL := run
@@ -51,8 +51,9 @@ format: $(VENV)/.developing
 types: $(VENV)/.developing
 	$(BIN)/mypy
 
-docs: $(VENV)/.developing
+docs: $(VENV)/.developing $(VENV)/.model
 	$(BIN)/python scripts/make_command_docs.py
+	$(BIN)/python scripts/run_docs.py
 
 bench: $(VENV)/.developing $(VENV)/.model
 	$(BIN)/python -m benchmarks
