@@ -15,6 +15,7 @@ when there is a file to read, and only as many as there are files.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import select
@@ -25,10 +26,10 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from openbook import errors
 from openbook.errors import LimitExceeded, OpenbookError, ReadError, UsageError
@@ -38,7 +39,12 @@ from openbook.types import Document
 _AHEAD: Final = 4
 """Files handed to a worker before it has answered, so that it never waits for the next name."""
 
-_WORKER: Final = "import sys; sys.path[:] = sys.argv[1].split('\\n'); from openbook.read.worker import main; main()"
+_START_SECONDS: Final = 60.0
+"""How long a worker may take to start: a cold disk may need long to load Python."""
+
+_WORKER: Final = (
+    "import sys; sys.path[:] = sys.argv[1].split('\\n'); from openbook.read.worker import main; main()"
+)
 
 _ENVIRONMENT: Final = {
     # One thread and few malloc arenas per worker: the workers are the parallelism, and every
@@ -73,16 +79,25 @@ class ReadingPool:
 
     `workers` is the largest number of processes, `max_bytes` the largest file,
     `seconds` the longest a file may take, `memory` the address space in bytes
-    that a worker may add to what it starts with (0: no limit).
+    that a worker may add to what it starts with (0: no limit). `reader` names
+    the function that reads, as "module:function"; the workers import it.
     """
 
-    def __init__(self, workers: int, *, max_bytes: int, seconds: float, memory: int) -> None:
+    def __init__(
+        self,
+        workers: int,
+        *,
+        max_bytes: int,
+        seconds: float,
+        memory: int,
+        reader: str = "openbook.read:read_bytes",
+    ) -> None:
         if workers < 1:
             raise UsageError(f"A reading pool of {workers!r} workers; expected 1 or more.")
         self._size = workers
-        self._max_bytes = max_bytes
         self._seconds = seconds
         self._memory = memory
+        self._terms = pickle.dumps((max_bytes, seconds, memory, reader))
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> ReadingPool:
@@ -108,7 +123,8 @@ class ReadingPool:
         """Read files, given as (library path, file path), and yield results as they finish.
 
         Only a few files per worker are in flight, so memory does not grow with
-        the number of paths. Errors come back as values in `FileRead.error`.
+        the number of paths. Errors come back as values in `FileRead.error`;
+        raised is only a ReadError when no worker can be started at all.
         """
         upcoming = iter(paths)
         again: deque[tuple[str, Path]] = deque()
@@ -133,14 +149,18 @@ class ReadingPool:
                 if item is None:
                     return
                 if slot >= len(self._workers):
-                    self._workers.append(_Worker(self._max_bytes, self._seconds, self._memory))
+                    self._workers.append(_Worker(self._terms))
                 self._workers[slot].ask(item)
 
     def _collect(self, again: deque[tuple[str, Path]]) -> Iterator[FileRead]:
         """Wait until at least one worker has something to say, or has been silent for too long."""
         busy = [worker for worker in self._workers if worker.queue]
         patience = min(worker.deadline(self._seconds) for worker in busy) - time.monotonic()
-        ready, _, _ = select.select(busy, [], [], max(0.0, patience))
+        poll = select.poll()  # not `select`, which cannot watch descriptors above 1023
+        for worker in busy:
+            poll.register(worker.fileno(), select.POLLIN)
+        spoken = {descriptor for descriptor, _ in poll.poll(max(0.0, patience) * 1000)}
+        ready = [worker for worker in busy if worker.fileno() in spoken]
         if not ready:
             now = time.monotonic()
             for worker in busy:
@@ -148,8 +168,19 @@ class ReadingPool:
                     yield self._lost(worker, again, too_slow=True)
             return
         for worker in ready:
+            if not worker.ready:
+                self._await_start(worker)
+                continue
             answer = worker.answer()
             yield self._lost(worker, again, too_slow=False) if answer is None else answer
+
+    def _await_start(self, worker: _Worker) -> None:
+        if not worker.has_started():
+            words = self._drop(worker).words
+            raise ReadError(
+                f"No reading process could be started. Its last words: {words!r}. "
+                "Check that this Python can import openbook from another folder."
+            )
 
     def _lost(self, worker: _Worker, again: deque[tuple[str, Path]], *, too_slow: bool) -> FileRead:
         """Bury a worker: its first file is to blame, the others get another worker."""
@@ -182,94 +213,84 @@ class _Ending:
     """How a worker process ended."""
 
     cause: str
-    out_of_memory: bool
+    words: str
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether its last words were about memory."""
+        return any(sign in self.words for sign in ("memory allocation of", "MemoryError", "bad_alloc"))
 
 
-@dataclass(slots=True)
 class _Worker:
     """One process and the files that it has been asked for, in order."""
 
-    max_bytes: int
-    seconds: float
-    memory: int
-    queue: deque[tuple[str, Path]] = field(default_factory=deque)
-    since: float = 0.0
-    process: subprocess.Popen[bytes] = field(init=False)
-    complaints: BinaryIO = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, terms: bytes) -> None:
+        self.queue: deque[tuple[str, Path]] = deque()
+        self._since = 0.0
+        self.ready = False
         # A file, not a pipe: nobody has to empty it while the worker works.
-        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `end`)
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `end`)
         search_path = "\n".join(entry or str(Path.cwd()) for entry in sys.path)
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-c", _WORKER, search_path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.complaints,
+            stderr=self._complaints,
             env={**os.environ, **_ENVIRONMENT},
             process_group=0,  # Ctrl-C in the terminal reaches the parent alone, which ends the workers
             bufsize=0,
         )
-        write_frame(self._input, pickle.dumps((self.max_bytes, self.seconds, self.memory)))
-
-    @property
-    def _input(self) -> int:
-        return self._pipe(self.process.stdin).fileno()
+        self._input = cast("BinaryIO", self._process.stdin)
+        self._output = cast("BinaryIO", self._process.stdout)
+        self._send(terms)
 
     def fileno(self) -> int:
         """What `select` waits for."""
-        return self._pipe(self.process.stdout).fileno()
+        return self._output.fileno()
 
-    @staticmethod
-    def _pipe(stream: Any) -> Any:
-        if stream is None:
-            raise RuntimeError("the worker was started without pipes")
-        return stream
+    def _send(self, message: bytes) -> None:
+        """Send, unless the worker has died: the end of its output tells so, and which file was to blame."""
+        with contextlib.suppress(BrokenPipeError):
+            write_frame(self._input.fileno(), message)
 
     def ask(self, item: tuple[str, Path]) -> None:
-        """Queue a file. A worker that has died is noticed when its answer is awaited."""
+        """Queue a file."""
         if not self.queue:
-            self.since = time.monotonic()
+            self._since = time.monotonic()
         self.queue.append(item)
-        try:
-            write_frame(self._input, pickle.dumps((item[0], os.fspath(item[1]))))
-        except BrokenPipeError:
-            pass  # the end of file on its output tells the same, and says which file was to blame
+        self._send(pickle.dumps((item[0], os.fspath(item[1]))))
 
     def deadline(self, seconds: float) -> float:
-        """When the first file of the queue has taken too long. Starting up is not counted."""
-        return self.since + seconds + (0.0 if self.answered else _START_SECONDS)
+        """When the first file of the queue has taken too long; before that, when the start has."""
+        return self._since + (seconds if self.ready else max(seconds, _START_SECONDS))
+
+    def has_started(self) -> bool:
+        """Take the worker's first word. False when it died instead."""
+        self.ready = read_frame(self.fileno()) is not None
+        self._since = time.monotonic()
+        return self.ready
 
     def answer(self) -> FileRead | None:
         """The next answer; None when the worker has died."""
         frame = read_frame(self.fileno())
         if frame is None:
             return None
-        self.answered = True
-        self.since = time.monotonic()
+        self._since = time.monotonic()
         path, _ = self.queue.popleft()
-        document, content_hash, size, mtime_ns, failure = pickle.loads(frame)  # noqa: S301 (our own worker)
+        document, content_hash, size, mtime_ns, failure = pickle.loads(frame)
         error = None if failure is None else _rebuild_error(*failure)
         return FileRead(path, document, content_hash, size, mtime_ns, error)
 
-    answered: bool = False
-
     def end(self) -> _Ending:
         """Kill the process if it is alive, and say how it ended."""
-        self.process.kill()
-        code = self.process.wait()
-        self._pipe(self.process.stdin).close()
-        self._pipe(self.process.stdout).close()
-        self.complaints.seek(max(0, self.complaints.seek(0, os.SEEK_END) - 4000))
-        words = self.complaints.read().decode("utf-8", "replace")
-        self.complaints.close()
-        cause = f"exit code {code}" if code >= 0 else _signal_name(-code)
-        out_of_memory = "memory allocation of" in words or "MemoryError" in words or "bad_alloc" in words
-        return _Ending(cause, out_of_memory)
-
-
-_START_SECONDS: Final = 30.0
-"""Grace for a worker's first answer: a cold disk may need long to load Python and the parsers."""
+        self._process.kill()
+        code = self._process.wait()
+        self._input.close()
+        self._output.close()
+        self._complaints.seek(max(0, self._complaints.seek(0, os.SEEK_END) - 4000))
+        words = self._complaints.read().decode("utf-8", "replace")
+        self._complaints.close()
+        return _Ending(f"exit code {code}" if code >= 0 else _signal_name(-code), words.strip())
 
 
 def _signal_name(number: int) -> str:

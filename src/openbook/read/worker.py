@@ -13,6 +13,8 @@ import pickle
 import signal
 import stat
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from openbook.errors import LimitExceeded, OpenbookError, ReadError, UnsupportedFile
@@ -21,8 +23,8 @@ from openbook.read.frames import read_frame, write_frame
 if TYPE_CHECKING:
     from openbook.types import Document
 
-_Failure = tuple[str, str]
-_Answer = "tuple[Document | None, bytes, int, int, _Failure | None]"
+ReadingFunction = Callable[[bytes, str], "Document"]
+"""Bytes and library path in, document out; raises ReadError and its kinds."""
 
 
 def main() -> None:
@@ -34,18 +36,26 @@ def main() -> None:
     first = read_frame(0)
     if first is None:
         return
-    max_bytes, seconds, memory = pickle.loads(first)  # noqa: S301 (from our own parent)
+    max_bytes, seconds, memory, reader = pickle.loads(first)
+    read = _reading_function(reader)
     _limit_memory(memory)
+    write_frame(answers, b"ready")
     while (request := read_frame(0)) is not None:
-        path, file = pickle.loads(request)  # noqa: S301
+        path, file = pickle.loads(request)
         # The parent stops a slow reader; this is for a parent that was killed meanwhile.
         signal.setitimer(signal.ITIMER_REAL, 2 * seconds + 60)
-        answer = _answer(path, file, max_bytes, memory)
+        answer = _answer(read, path, file, max_bytes, memory)
         signal.setitimer(signal.ITIMER_REAL, 0)
         try:
             write_frame(answers, answer)
         except BrokenPipeError:
             return
+
+
+def _reading_function(name: str) -> ReadingFunction:
+    module, _, function = name.partition(":")
+    read: ReadingFunction = getattr(import_module(module), function)
+    return read
 
 
 def _limit_memory(memory: int) -> None:
@@ -63,16 +73,14 @@ def _limit_memory(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _answer(path: str, file: str, max_bytes: int, memory: int) -> bytes:
+def _answer(read: ReadingFunction, path: str, file: str, max_bytes: int, memory: int) -> bytes:
     """Read one file and pickle what became of it: (document, hash, size, mtime, failure)."""
     content_hash, size, mtime_ns = b"", 0, 0
     try:
         data, status = _read_unchanged(path, file, max_bytes)
         size, mtime_ns = len(data), status.st_mtime_ns
         content_hash = hashlib.blake2b(data, digest_size=16).digest()
-        from openbook.read import read_bytes
-
-        document = read_bytes(data, path)
+        document = read(data, path)
         del data  # not needed while the answer is pickled
         return pickle.dumps((document, content_hash, size, mtime_ns, None), protocol=5)
     except OpenbookError as error:
@@ -85,7 +93,7 @@ def _answer(path: str, file: str, max_bytes: int, memory: int) -> bytes:
         )
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # noqa: BLE001 (a panic of native code is no Exception; one file must not end the run)
+    except BaseException as error:  # noqa: BLE001 (a native panic is no Exception)
         failure = (
             ReadError.__name__,
             f"{path!r} could not be read because of a fault in its reader: {type(error).__name__}: {error}. "
@@ -98,7 +106,7 @@ def _answer(path: str, file: str, max_bytes: int, memory: int) -> bytes:
 
 def _size_and_time(file: str) -> tuple[int, int]:
     try:
-        status = os.stat(file)  # noqa: PTH116 (names that are no text stay bytes-safe as str)
+        status = os.stat(file)  # noqa: PTH116
     except OSError:
         return 0, 0  # it is gone: the failure says so
     return status.st_size, status.st_mtime_ns
@@ -124,23 +132,25 @@ def _read_once(path: str, file: str, max_bytes: int) -> tuple[bytes, os.stat_res
         raise ReadError(f"{path!r} disappeared before it could be read.") from error
     except OSError as error:
         raise ReadError(f"{path!r} cannot be opened: {error.strerror}. Check its permissions.") from error
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            raise UnsupportedFile(f"{path!r} is not a regular file (a device, pipe or socket); only files are read.")
+            raise UnsupportedFile(f"{path!r} is not a regular file (but a folder, device, pipe or socket).")
         if before.st_size > max_bytes:
             raise _too_large(path, before.st_size, max_bytes)
-        try:
+        with open(descriptor, "rb", closefd=False) as stream:
             data = stream.read(max_bytes + 1)
-        except OSError as error:
-            raise ReadError(f"{path!r} cannot be read: {error.strerror}. Check the disk.") from error
         if len(data) > max_bytes:
             raise _too_large(path, len(data), max_bytes)
         after = os.fstat(descriptor)
+    except OSError as error:
+        raise ReadError(f"{path!r} cannot be read: {error.strerror}. Check the disk.") from error
+    finally:
+        os.close(descriptor)
     if after.st_size != len(data):
         return data, before, after
     try:
-        return data, before, os.stat(file)  # noqa: PTH116 (the name may meanwhile mean another file)
+        return data, before, os.stat(file)  # noqa: PTH116
     except FileNotFoundError:
         return data, before, None
 
