@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -95,15 +94,3 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
     made = Shelf(tmp_path / "library")
     yield made
     made.ledger.close()
-
-
-def files_with(folder: Path, word: str) -> list[str]:
-    """Return the names of the files of a folder that hold a word in any of their bytes.
-
-    In another process: opening the ledger here would take SQLite's locks from it.
-    """
-    found = subprocess.run(
-        ["grep", "-rlaF", "--", word, str(folder)], check=False, capture_output=True, text=True
-    )
-    assert found.returncode in (0, 1), found.stderr
-    return [Path(line).name for line in found.stdout.splitlines()]

@@ -139,6 +139,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":  # a new ledger, or a copy made by `snapshot`
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("SELECT count(*) FROM sqlite_schema")  # opens the log, so that closing removes it
 
 
 def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
