@@ -12,7 +12,6 @@ time, and every character belongs to one chunk, so nothing is counted twice.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,10 +28,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _BATCH_CHARACTERS = 200_000
-_CROSSING_COST = 0.4
+_CROSSING_COST = 0.5
 _AFTER_STUB_COST = 3.0
-_CHARACTERS_PER_TOKEN = 4
-_LEADING_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,8 @@ def chunk_document(
     truncate or pad. Without one, tokens are estimated on the high side.
     `document.text[chunk.start:chunk.end] == chunk.text` always; every character
     that is not white space is in exactly one chunk, but for front matter that
-    holds settings only. Only a single character of several tokens may go over
-    the budget. Raises UsageError for a budget below 1.
+    holds settings only. Only a single character (as a reader sees it) of several
+    tokens may go over the budget. Raises UsageError for a budget below 1.
     """
     if max_tokens < 1:
         raise UsageError(f"max_tokens is {max_tokens!r}; expected 1 or more.")
@@ -185,18 +182,24 @@ class _Chunker:
         """Check every chunk with the tokenizer itself; halve those that are too large."""
         contexts = [self._context(cut.first, self._path(cut), cut.start)[0] for cut in cuts]
         texts = [self._text[cut.start : cut.end] for cut in cuts]
-        embedded = [f"{context}\n{text}" if context else text for context, text in zip(contexts, texts, strict=True)]
+        embedded = [
+            f"{context}\n{text}" if context else text for context, text in zip(contexts, texts, strict=True)
+        ]
         for cut, context, count in zip(cuts, contexts, self._counter.counts(embedded), strict=True):
-            if count <= self._max_tokens or cut.end - cut.start <= 1:
-                yield cut, context
+            halves = list(self._halves(cut)) if count > self._max_tokens else [cut]
+            if len(halves) == 1:
+                yield halves[0], context
             else:
-                yield from self._fit(list(self._halves(cut)))
+                yield from self._fit(halves)
 
     def _halves(self, cut: _Cut) -> Iterator[_Cut]:
-        """Two parts of a chunk that is too large, cut near its middle at the best boundary there."""
+        """Two parts of a chunk that is too large, cut near its middle; itself if it is one character."""
         text = self._text[cut.start : cut.end]
-        fine = [place.start for place in finer_breaks(text, 0, len(text), characters=max(len(text) // 8, 1))]
-        inner = [start for start in fine if 0 < start < len(text)] or [len(text) // 2]
+        fine = finer_breaks(text, 0, len(text), characters=max(len(text) // 8, 1))
+        inner = [place.start for place in fine if place.start > 0]
+        if not inner:
+            yield cut
+            return
         middle = cut.start + min(inner, key=lambda start: abs(2 * start - len(text)))
         for start, end in ((cut.start, middle), (middle, cut.end)):
             start += len(self._text[start:end]) - len(self._text[start:end].lstrip())
@@ -211,7 +214,8 @@ class _Chunker:
             page = f"p. {container.label or container.level}"
             return f"{page}, {heading[-1]}" if heading else page
         if container is not None and container.kind == "sheet":
-            return f"sheet {container.level} ({container.label})" if container.label else f"sheet {container.level}"
+            sheet = f"sheet {container.level}"
+            return f"{sheet} ({container.label})" if container.label else sheet
         if container is not None:
             return f"slide {container.level}"
         return heading[-1] if heading else self._lines.place(cut.start, cut.end)
@@ -258,7 +262,8 @@ def _pieces(text: str, section: Section) -> Iterator[Section]:
                 break
         cut = cut + 1 if cut > 0 else limit
         opens = section.opens and start == section.start
-        yield Section(start, min(section.body, cut) if opens else start, cut, section.path, section.container, opens)
+        body = min(section.body, cut) if opens else start
+        yield Section(start, body, cut, section.path, section.container, opens)
         start = cut
     if start == section.start:
         yield section
@@ -274,8 +279,8 @@ def _crossing_cost(before: tuple[str, ...], after: tuple[str, ...]) -> float:
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
     count = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
+    for here, there in zip(one, other, strict=False):
+        if here != there:
             break
         count += 1
     return count

@@ -12,6 +12,7 @@ headings, code and tables are, and they are the same for every format.
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ _BULLET = re.compile(r"[ \t]*(?:[-*+•–]|\(?(?:\d{1,3}|[a-zA-Z])[.)])[ \t]+\S
 _RULE_ROW = re.compile(r"[\s|:+=-]+$")
 _CODE_END = re.compile(r"\s*(?:`{3,}|~{3,}|[)\]};,]+|end)\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s+(?=\S)|[。！？｡]+[」』”）]*(?=\S)")
+
+_ZERO_WIDTH_JOINER = "\u200d"
+_JOINERS = frozenset([_ZERO_WIDTH_JOINER, *map(chr, range(0x1F3FB, 0x1F400))])
 
 HEADING_COST = 0.0
 CELL_COST = 0.02
@@ -52,7 +56,8 @@ class Blocks:
     """The marks inside a document that decide what may be torn apart."""
 
     def __init__(self, marks: Sequence[Mark]) -> None:
-        self._spans = {kind: _Spans([m for m in marks if m.kind == kind]) for kind in ("code", "table", "row")}
+        kinds = ("code", "table", "row")
+        self._spans = {kind: _Spans([mark for mark in marks if mark.kind == kind]) for kind in kinds}
         self._cells = {mark.start for mark in marks if mark.kind == "cell"}
 
     def table_at(self, position: int) -> Mark | None:
@@ -73,7 +78,8 @@ class Blocks:
             if _CODE_END.match(line):
                 return None
             return indent + (CODE_GAP_COST if after_blank else CODE_LINE_COST)
-        introduced = INTRODUCED_COST if text[max(0, start - 80) : start].rstrip().endswith((":", "：")) else 0.0
+        announced = text[max(0, start - 80) : start].rstrip().endswith((":", "："))
+        introduced = INTRODUCED_COST if announced else 0.0
         if after_blank:
             return PARAGRAPH_COST + indent + introduced
         return (ITEM_COST if _BULLET.match(line) else LINE_COST) + indent + introduced
@@ -138,6 +144,18 @@ def finer_breaks(text: str, start: int, end: int, *, characters: int) -> list[Br
         stop = min(end, start + 100 * characters)
         if stop < end:
             stop = max(text.rfind(" ", start + 1, stop) + 1, start + 1) if " " in text[start:stop] else stop
-        found += [Break(start + offset, WORD_COST) for offset, _ in splitter.chunk_indices(text[start:stop])]
+        found += [
+            Break(start + offset, WORD_COST)
+            for offset, _ in splitter.chunk_indices(text[start:stop])
+            if not _inside_character(text, start + offset)
+        ]
         start = stop
     return found
+
+
+def _inside_character(text: str, position: int) -> bool:
+    """Whether a cut here would part a letter from its accents, or a joined emoji."""
+    if position == 0 or position >= len(text):
+        return False
+    joins = text[position] in _JOINERS or text[position - 1] == _ZERO_WIDTH_JOINER
+    return joins or unicodedata.category(text[position]).startswith("M")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from openbook.types import Document, Mark
 
 _CONTAINERS = ("page", "slide", "sheet")
-_FRONT_MATTER = re.compile(r"\A(?:\ufeff)?---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(r"(?sm)\A(?:\ufeff)?---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _INK = re.compile(r"\S")
 _FRONT_MATTER_LIMIT = 20_000
 _PROSE_WORDS = 8
@@ -51,7 +51,8 @@ def sections(document: Document) -> Iterator[list[Section]]:
     for container, start, end in _containers(document):
         if container is not None and container.kind in ("slide", "sheet"):
             walker.reset()
-        found = [section for section in walker.cut(container, start, end) if not is_blank(document.text, section.start, section.end)]
+        every = walker.cut(container, start, end)
+        found = [section for section in every if not is_blank(document.text, section.start, section.end)]
         if found:
             yield found
 
