@@ -65,7 +65,9 @@ def parse_blocks(text: str) -> list[Block]:
         elif marks and set(marks) == {"#"}:
             blocks.append((f"h{len(marks)}", words))
         elif lines[0].startswith("|"):
-            blocks.append(("table", [_cells(line.strip("|")) for line in lines if not line.startswith("| ---")]))
+            blocks.append(
+                ("table", [_cells(line.strip("|")) for line in lines if not line.startswith("| ---")])
+            )
         elif lines[0].startswith("- "):
             blocks += [("li", line[2:]) for line in lines]
         elif piece.strip():

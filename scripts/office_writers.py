@@ -8,6 +8,8 @@ A block is (kind, text or rows): "h1" to "h3", "p", "li", "table" (rows of
 cells, the first is the header) and "page" (a new page).
 """
 
+# ruff: noqa: E501 (templates of XML are easier to read unbroken)
+
 from __future__ import annotations
 
 import io
@@ -61,7 +63,8 @@ def write_docx(blocks: Sequence[Block], *, title: str, author: str = "", created
 def _word_block(kind: str, content: str | Rows) -> str:
     if not isinstance(content, str):
         rows = "".join(
-            "<w:tr>" + "".join(f"<w:tc>{_word_paragraph(str(cell))}</w:tc>" for cell in row) + "</w:tr>" for row in content
+            "<w:tr>" + "".join(f"<w:tc>{_word_paragraph(str(cell))}</w:tc>" for cell in row) + "</w:tr>"
+            for row in content
         )
         return f'<w:tbl><w:tblPr><w:tblStyle w:val="TableGrid"/></w:tblPr>{rows}</w:tbl>'
     if kind == "page":
@@ -135,7 +138,9 @@ def _worksheet(rows: Rows) -> str:
     lines = ""
     for row_number, row in enumerate(rows, 1):
         cells = "".join(
-            _sheet_cell(f"{_column_name(column)}{row_number}", value) for column, value in enumerate(row) if value != ""
+            _sheet_cell(f"{_column_name(column)}{row_number}", value)
+            for column, value in enumerate(row)
+            if value != ""
         )
         lines += f'<row r="{row_number}">{cells}</row>'
     return f'{_XML}<worksheet xmlns="{_SHEET}"><sheetData>{lines}</sheetData></worksheet>'
@@ -180,7 +185,8 @@ def _root_relations(main: str) -> str:
 
 def _relations(targets: Mapping[str, tuple[str, str]]) -> str:
     entries = "".join(
-        f'<Relationship Id="{name}" Type="{_OFFICE}/{kind}" Target="{target}"/>' for name, (kind, target) in targets.items()
+        f'<Relationship Id="{name}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
+        for name, (kind, target) in targets.items()
     )
     return f'{_XML}<Relationships xmlns="{_RELATIONS}">{entries}</Relationships>'
 
@@ -237,7 +243,9 @@ class _Paper:
             self.y -= 1.35 * size
 
 
-def write_pdf(blocks: Sequence[Block], *, title: str = "", author: str = "", created: str = "", running: str = "") -> bytes:
+def write_pdf(
+    blocks: Sequence[Block], *, title: str = "", author: str = "", created: str = "", running: str = ""
+) -> bytes:
     """A PDF with `running` and the page's number at the top of every page. `created` is like "20240115120000Z"."""
     paper = _Paper(running)
     for kind, content in blocks:
@@ -282,7 +290,11 @@ def _wrap(text: str, size: float, room: float) -> list[str]:
 
 
 def _width(text: str, size: float) -> float:
-    return sum(_WIDTHS[ord(character) - 32] if 32 <= ord(character) < 127 else 556 for character in text) * size / 1000
+    return (
+        sum(_WIDTHS[ord(character) - 32] if 32 <= ord(character) < 127 else 556 for character in text)
+        * size
+        / 1000
+    )
 
 
 def _pdf_file(pages: Sequence[str], title: str, author: str, created: str) -> bytes:

@@ -16,6 +16,7 @@ from openbook.types import Mark, MarkKind
 
 _SPACES = re.compile(r"[ \t\xa0\r\f\v\u200b\ufeff\u00ad]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_PLACES = ("page", "slide", "sheet")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -36,7 +37,7 @@ class Composer:
     def marks(self) -> tuple[Mark, ...]:
         """All marks, sorted as `Document.marks` wants them."""
         self.end_place()
-        return tuple(sorted(self._marks, key=lambda mark: (mark.start, -mark.end)))
+        return tuple(sorted(self._marks, key=lambda mark: (mark.start, -mark.end, mark.kind not in _PLACES)))
 
     def begin_place(self, kind: MarkKind, label: str, number: int) -> None:
         """Start a page, slide or sheet; the one before ends here. Its mark leaves out what stays empty."""
@@ -83,12 +84,15 @@ class Composer:
             self._marks.append(Mark("code", start, self._length))
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Add a table in Markdown, its first row as the header; blank rows and columns are left out."""
+        """Add a table in Markdown, its first row as the header; blank rows and columns are left out.
+
+        A table of one column is no more than lines, and is added as such.
+        """
         lines = table_lines(rows)
-        if not lines:
-            return
-        start = self._add("\n".join(lines))
-        self._marks.append(Mark("table", start, self._length, lines[0]))
+        if lines:
+            start = self._add("\n".join(lines))
+            if lines[0].startswith("| "):
+                self._marks.append(Mark("table", start, self._length, lines[0]))
 
     _last_was_item: bool = False
 
@@ -114,7 +118,10 @@ def clean(text: str) -> str:
 
 
 def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a Markdown table: header, rule, rows. Cells are on one line, with | escaped."""
+    """The lines of a Markdown table: header, rule, rows. Cells are on one line, with | escaped.
+
+    Of a single column, just its cells.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     cells = [row for row in cells if any(row)]
     if not cells:
@@ -123,8 +130,8 @@ def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     cells = [row + [""] * (width - len(row)) for row in cells]
     used = [column for column in range(width) if any(row[column] for row in cells)]
     cells = [[row[column] for column in used] for row in cells]
-    if len(used) == 1:  # a list, not a table
-        return [row[0] for row in cells]
+    if len(used) == 1:
+        return [row[0].replace("\\|", "|") for row in cells]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     lines.insert(1, "|" + " --- |" * len(used))
     return lines

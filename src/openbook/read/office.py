@@ -4,7 +4,7 @@ kreuzberg parses; the document is composed here from the pieces it finds
 (headings, paragraphs, lists, tables, slides, sheets), so that marks are exact
 and no Markdown escapes end up in quotes. Its extraction cache stays off (it
 would keep the text of deleted documents), and so do OCR, models and anything
-else that could reach for a network. PDF is read by `read.pdf`.
+else that could reach for a network. PDF goes to `read.pdf`, which reads better.
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from openbook.errors import ReadError
+from openbook.errors import ReadError, UnsupportedFile
 from openbook.read.composing import Composer, clean
-from openbook.read.packages import check_package, is_package, restore_entities, with_entities_kept
-from openbook.read.properties import document_title, properties
+from openbook.read.packages import (
+    check_package,
+    encrypted,
+    is_package,
+    package_kind,
+    restore_entities,
+    with_entities_kept,
+)
+from openbook.read.pdf import MEDIA_TYPE as PDF
+from openbook.read.pdf import PdfReader
+from openbook.read.properties import document_title, properties, readable_stem
 from openbook.types import Document
 
 if TYPE_CHECKING:
@@ -27,6 +36,7 @@ _OOXML: Final = "application/vnd.openxmlformats-officedocument."
 _ODF: Final = "application/vnd.oasis.opendocument."
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
+    ".pdf": PDF,
     ".docx": _OOXML + "wordprocessingml.document",
     ".docm": "application/vnd.ms-word.document.macroEnabled.12",
     ".dotx": _OOXML + "wordprocessingml.template",
@@ -53,36 +63,70 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 
 _SHEETS: Final = frozenset((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"))
 _SLIDES: Final = frozenset((".pptx", ".pptm", ".ppsx"))
+_OOXML_SHEETS: Final = frozenset((".xlsx", ".xlsm", ".xlsb"))
 _WORD: Final = frozenset((".docx", ".docm", ".dotx"))
-_PACKAGES: Final = frozenset((".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".xlsb", ".ods", ".odt", ".odp", ".epub"))
+_PACKAGES: Final = _WORD | _SLIDES | _OOXML_SHEETS | {".ods", ".odt", ".odp", ".epub"}
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SLIDE: Final = re.compile("\ue0f1(\\d+)\ue0f2")
 _MIDNIGHT: Final = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
-_GENERIC_SHEET: Final = re.compile(r"(?i)\s*(sheet|tabelle|feuille|feuil|hoja|foglio|blad|planilha|лист)\s*\d*\s*")
+_GENERIC_SHEET: Final = re.compile(
+    r"(?i)\s*(sheet|tabelle|feuille|feuil|hoja|foglio|blad|planilha|лист)\s*\d*\s*"
+)
 
 
 class OfficeReader:
-    """Reads every format of `MEDIA_TYPES`."""
+    """Reads every format of `MEDIA_TYPES`, PDF included."""
 
     def read(self, data: bytes, path: str) -> Document:
         """Raises ReadError for damaged or encrypted files, LimitExceeded for archive bombs."""
-        suffix = _suffix(path)
+        suffix = kind_of(data, path)
+        if not data:
+            return Document(path, "", MEDIA_TYPES[suffix], title=readable_stem(path))
+        if suffix == ".pdf":
+            return PdfReader().read(data, path)
         if suffix in _PACKAGES:
-            if data.startswith(_OLE):
-                raise ReadError(f"{path!r} is encrypted (needs a password). Save it without the password to add it.")
+            if data.startswith(_OLE):  # Office puts an encrypted package into the older container
+                raise encrypted(path)
             check_package(data, path)
         if suffix in _SHEETS:
             return _read_sheets(data, path, suffix)
         if suffix in _SLIDES:
             return _read_slides(data, path, suffix)
-        if suffix in _WORD and is_package(data):
+        if suffix in _WORD:
             data = with_entities_kept(data, path)
         return _read_flow(data, path, suffix)
 
 
-def _suffix(path: str) -> str:
+def kind_of(data: bytes, path: str) -> str:
+    """The format as a suffix of `MEDIA_TYPES`: what the bytes say, else the file's name.
+
+    Raises UnsupportedFile when neither names a format of this reader.
+    """
     name = path.rsplit("/", 1)[-1]
-    return "." + name.rsplit(".", 1)[-1].lower() if "." in name else ""
+    suffix = "." + name.rsplit(".", 1)[-1].lower() if "." in name else ""
+    found = sniff(data)
+    if found and (suffix not in MEDIA_TYPES or _family(found) != _family(suffix)):
+        return found
+    if suffix not in MEDIA_TYPES:
+        raise UnsupportedFile(f"{path!r} is of no kind that the reader of office files knows.")
+    return suffix
+
+
+def sniff(data: bytes) -> str:
+    """The suffix of the format that the bytes show beyond doubt, or ""."""
+    if b"%PDF-" in data[:1024]:
+        return ".pdf"
+    if data.startswith(b"{\\rtf"):
+        return ".rtf"
+    return package_kind(data) if is_package(data) else ""
+
+
+def _family(suffix: str) -> str:
+    """Suffixes of one family differ in what a program may do with the file, not in how it is read."""
+    for family in (_WORD, _SLIDES, _OOXML_SHEETS):
+        if suffix in family:
+            return min(family)
+    return suffix
 
 
 def _read_flow(data: bytes, path: str, suffix: str) -> Document:
@@ -215,7 +259,14 @@ def _document(composer: Composer, path: str, suffix: str, result: ExtractionResu
 
 
 def _extract(
-    data: bytes, path: str, suffix: str, *, structure: bool = False, pages: bool = False, slides: bool = False, plain: bool = False
+    data: bytes,
+    path: str,
+    suffix: str,
+    *,
+    structure: bool = False,
+    pages: bool = False,
+    slides: bool = False,
+    plain: bool = False,
 ) -> ExtractionResult:
     """Run kreuzberg. Raises ReadError with its words when it cannot read the file."""
     import kreuzberg
@@ -226,7 +277,7 @@ def _extract(
     except (kreuzberg.KreuzbergError, ValueError, RuntimeError, OSError) as error:
         words = " ".join(str(error).split())[:300]
         if "password" in words.lower() or "encrypt" in words.lower():
-            raise ReadError(f"{path!r} is encrypted (needs a password). Save it without the password to add it.") from error
+            raise encrypted(path) from error
         raise ReadError(
             f"{path!r} cannot be read as {suffix[1:]}: it is damaged or something else under that name ({words}). "
             "Open it with the program that made it and save it anew."
@@ -237,11 +288,15 @@ def _extract(
 def _configuration(structure: bool, pages: bool, slides: bool, plain: bool) -> ExtractionConfig:
     from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig
 
-    return ExtractionConfig(
+    configuration = ExtractionConfig(
         use_cache=False,
         enable_quality_processing=False,
         output_format="plain" if plain else "markdown",
         include_document_structure=structure,
-        pages=PageConfig(extract_pages=pages, insert_page_markers=slides, marker_format="\n\n\ue0f1{page_num}\ue0f2\n\n"),
+        pages=PageConfig(
+            extract_pages=pages, insert_page_markers=slides, marker_format="\n\n\ue0f1{page_num}\ue0f2\n\n"
+        ),
         concurrency=ConcurrencyConfig(max_threads=1),
     )
+    configuration.disable_ocr = True  # type: ignore[attr-defined]  # missing from kreuzberg's stubs
+    return configuration

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openbook.errors import LimitExceeded, ReadError
 from openbook.read.composing import Composer
+from openbook.read.packages import encrypted
 from openbook.read.pdf_layout import Block, layout
 from openbook.read.pdf_lines import Line, page_lines
 from openbook.read.properties import document_title, properties
 from openbook.types import Document
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument
+    from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
 
 MEDIA_TYPE: Final = "application/pdf"
 _MAX_PAGES: Final = 20_000
@@ -38,10 +39,11 @@ class PdfReader:
             pdf = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as error:
             if getattr(error, "err_code", None) == pypdfium2.raw.FPDF_ERR_PASSWORD:
-                words = f"{path!r} is encrypted (needs a password). Save it without the password to add it."
-            else:
-                words = f"{path!r} cannot be read as PDF: it is damaged or something else under that name ({error})."
-            raise ReadError(words) from error
+                raise encrypted(path) from error
+            raise ReadError(
+                f"{path!r} cannot be read as PDF: it is damaged or something else under that name ({error}). "
+                "Open it with a PDF viewer and save it anew."
+            ) from error
         try:
             return _read(pdf, path)
         finally:

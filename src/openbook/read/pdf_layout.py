@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final, Literal
 
@@ -24,7 +25,9 @@ from openbook.read.pdf_lines import Line
 
 BlockKind = Literal["heading", "paragraph", "item", "table"]
 
-_BULLET: Final = re.compile(r"^(?:[•‣◦▪▫●○■□–—·∙*\u00b7\uf0b7\uf0a7-]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])\s+\S")
+_BULLET: Final = re.compile(
+    r"^(?:[•‣◦▪▫●○■□–—·∙*\u00b7\uf0b7\uf0a7-]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])\s+\S"
+)
 _SYMBOL: Final = re.compile(r"^[•‣◦▪▫●○■□∙·\uf0b7\uf0a7]\s*")
 _DIGITS: Final = re.compile(r"\d+|\b[ivxlc]+\b")
 _CUT: Final = re.compile(r"(\w+)\x02\s*(\w+)")
@@ -147,8 +150,10 @@ class _Measure:
     def __init__(self, page: Sequence[Line], body: float) -> None:
         self._body = body
         rights = sorted(line.right for line in page if len(line.text) > 20)
-        self._right = rights[int(len(rights) * 0.9)] if rights else max((line.right for line in page), default=0.0)
-        steps = [_step(above, below) for above, below in zip(page, page[1:], strict=False)]
+        self._right = (
+            rights[int(len(rights) * 0.9)] if rights else max((line.right for line in page), default=0.0)
+        )
+        steps = [_step(above, below) for above, below in pairwise(page)]
         steps = [step for step in steps if 0 < step < 100]
         self._gap = median(steps) if steps else 1.2 * body
 
@@ -193,7 +198,9 @@ def _goes_on(line: Line) -> bool:
 def _beside(above: Line, line: Line) -> bool:
     """Whether a line goes on at the height of the one before (pdfium breaks at indices and exponents)."""
     overlap = min(above.top, line.top) - max(above.bottom, line.bottom)
-    return overlap > 0.4 * min(above.top - above.bottom, line.top - line.bottom) and line.left >= above.right - 2
+    return (
+        overlap > 0.4 * min(above.top - above.bottom, line.top - line.bottom) and line.left >= above.right - 2
+    )
 
 
 def _is_row(line: Line) -> bool:
@@ -219,9 +226,10 @@ def _block(group: _Group, body: float, ranks: dict[tuple[float, bool], int], wor
         return Block("paragraph", "\n".join(" ".join(cell for cell in row if cell) for row in rows))
     text = make_whole(group.text, words)
     first = group.lines[0]
-    if _could_head(first, body) and len(text) <= _MAX_HEADING and "\n" not in text:
-        if first.size >= body * 1.12 or not text.endswith(_ENDS_SENTENCE):
-            return Block("heading", text, rank=ranks[first.size, first.bold])
+    short = len(text) <= _MAX_HEADING and "\n" not in text
+    larger = first.size >= body * 1.12
+    if short and _could_head(first, body) and (larger or not text.endswith(_ENDS_SENTENCE)):
+        return Block("heading", text, rank=ranks[first.size, first.bold])
     if _SYMBOL.match(text):
         return Block("item", _SYMBOL.sub("", text))
     return Block("paragraph", text)
@@ -264,7 +272,9 @@ def make_whole(text: str, words: Counter[str]) -> str:
     def join(match: re.Match[str]) -> str:
         left, right = match.groups()
         hyphened, joined = f"{left}-{right}", f"{left}{right}"
-        keeps = words[hyphened] > words[joined] or left.isdigit() or (right[:1].isupper() and left[:1].isupper())
+        keeps = (
+            words[hyphened] > words[joined] or left.isdigit() or (right[:1].isupper() and left[:1].isupper())
+        )
         return hyphened if keeps else joined
 
     text = _CUT.sub(join, _CUT.sub(join, text)).replace("\x02", "-")

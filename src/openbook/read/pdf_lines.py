@@ -135,7 +135,9 @@ def _is_bold(text_page: Any, raw: Any, index: int) -> bool:
     buffer = ctypes.create_string_buffer(128)
     flags = ctypes.c_int()
     length = raw.FPDFText_GetFontInfo(text_page, index, buffer, len(buffer), ctypes.byref(flags))
-    return 0 < length <= len(buffer) and _BOLD_NAME.search(buffer.value.decode("utf-8", "replace")) is not None
+    return (
+        0 < length <= len(buffer) and _BOLD_NAME.search(buffer.value.decode("utf-8", "replace")) is not None
+    )
 
 
 def _cells(text_page: Any, raw: Any, characters: list[str], start: int, end: int) -> tuple[Cell, ...]:

@@ -29,7 +29,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Self, cast
 
 from openbook import errors
 from openbook.errors import LimitExceeded, OpenbookError, ReadError, UsageError
@@ -100,7 +100,7 @@ class ReadingPool:
         self._terms = pickle.dumps((max_bytes, seconds, memory, reader))
         self._workers: list[_Worker] = []
 
-    def __enter__(self) -> ReadingPool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -16,14 +16,34 @@ from typing import Any, Final
 
 from openbook.types import Scalar
 
-_SCALARS: Final = ("subject", "description", "category", "language", "publisher", "company", "producer", "page_count")
-_ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?)?")
-_PDF_DATE: Final = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(\d\d)?'?)?.*")
-_NO_TITLE: Final = re.compile(
-    r"(?i)(microsoft (word|powerpoint|excel)\b.*|untitled.*|unbenannt.*|ohne titel.*|sans titre.*|sin título.*"
-    r"|(document|dokument|presentation|präsentation|book|mappe|doc|slide|folie|powerpoint[- ]präsentation|powerpoint presentation)\s*\d*"
-    r"|normal(\.dotm?)?|.*\.(docx?|dotm?|pptx?|xlsx?|pdf|odt|indd|tex|dvi|qxd|pub|rtf|cdr|ai|eps|ps|fm|wpd|tmp)|[\W\d_]*|\(anonymous\)|title)"
+_SCALARS: Final = (
+    "subject",
+    "description",
+    "category",
+    "language",
+    "publisher",
+    "company",
+    "producer",
+    "page_count",
 )
+_ISO: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?)?"
+)
+_PDF_DATE: Final = re.compile(
+    r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(\d\d)?'?)?.*"
+)
+_QUOTED: Final = re.compile(r'^"([^"<>@,]+)"(?= <)')
+_NO_TITLE: Final = re.compile(
+    r"(?i)microsoft (word|powerpoint|excel)\b.*"
+    r"|(untitled|unbenannt|ohne titel|sans titre|sin título|senza titolo|sem título)\b.*"
+    r"|(document|dokument|presentation|präsentation|book|mappe|doc|slide|folie|template|vorlage)\s*\d*"
+    r"|(powerpoint|office)[- ](presentation|präsentation|theme)|normal(\.dotm?)?|title|titel|\(anonymous\)"
+    r"|.*\.(docx?|dotm?|dotx|pptx?|potx|xlsx?|pdf|od[tsp]|indd|tex|dvi|qxd|pub|rtf|cdr|ai|e?ps|fm|wpd|tmp)"
+    r"|[\W\d_]*"
+)
+"""Titles that a program or a template wrote, not a person."""
+_HEADING_TITLE: Final = 200
+"""Characters. A longer first heading is a paragraph in disguise."""
 
 
 def properties(raw: Mapping[str, Any]) -> dict[str, Scalar]:
@@ -32,33 +52,33 @@ def properties(raw: Mapping[str, Any]) -> dict[str, Scalar]:
     if title := _words(raw.get("title")):
         found["title"] = title
     authors = raw.get("authors") or [raw.get("from_email") or raw.get("created_by")]
-    if author := ", ".join(name for name in map(_words, authors) if name):
+    if author := ", ".join(name for name in map(_person, authors) if name):
         found["author"] = author
     for ours, theirs in (("created", "created_at"), ("modified", "modified_at")):
         if date := iso_date(str(raw.get(theirs) or "")):
             found[ours] = date
-    if recipients := ", ".join(map(_words, raw.get("to_emails") or ())):
+    if recipients := ", ".join(map(_person, raw.get("to_emails") or ())):
         found["to"] = recipients
     keywords = raw.get("keywords")
-    if words := ", ".join(map(_words, keywords)) if isinstance(keywords, list) else _words(keywords):
+    if words := ", ".join(map(_words, keywords if isinstance(keywords, list) else [keywords])):
         found["keywords"] = words
     for key in _SCALARS:
         value = raw.get(key)
-        if isinstance(value, str) and (value := _words(value)):
-            found[key] = value
-        elif isinstance(value, int) and not isinstance(value, bool):
+        if (isinstance(value, str) and (value := _words(value))) or (
+            isinstance(value, int) and not isinstance(value, bool)
+        ):
             found[key] = value
     return found
 
 
 def document_title(metadata: Mapping[str, Scalar], first_heading: str, path: str) -> str:
-    """The title property if a person wrote it, else the subject of a mail, the first heading, the file's name."""
+    """The title that a person would give: property, subject of a mail, first heading or the file's name."""
     title = str(metadata.get("title", ""))
     if title and not _NO_TITLE.fullmatch(title):
         return title
     if path.lower().endswith((".eml", ".msg")) and metadata.get("subject"):
         return str(metadata["subject"])
-    if first_heading and len(first_heading) <= 200:
+    if first_heading and len(first_heading) <= _HEADING_TITLE:
         return first_heading
     return readable_stem(path)
 
@@ -77,8 +97,8 @@ def iso_date(value: str) -> str:
         year, month, day, hour, minute, second, zone = match.groups()
         return _checked(year, month, day, hour, minute, second, zone or "")
     if match := _PDF_DATE.fullmatch(value):
-        year, month, day, hour, minute, second, utc, sign, zone_hours, zone_minutes = match.groups()
-        zone = "Z" if utc else f"{sign}{zone_hours}:{zone_minutes or '00'}" if sign else ""
+        year, month, day, hour, minute, second, zone, sign, zone_hours, zone_minutes = match.groups()
+        zone = f"{sign}{zone_hours}:{zone_minutes or '00'}" if sign else zone or ""
         return _checked(year, month or "01", day or "01", hour, minute, second, zone)
     try:
         return parsedate_to_datetime(value).isoformat()
@@ -102,3 +122,8 @@ def _checked(
 
 def _words(value: object) -> str:
     return " ".join(str(value).replace("\x00", "").split()) if value else ""
+
+
+def _person(value: object) -> str:
+    """A name, without the quotation marks of an e-mail's header."""
+    return _QUOTED.sub(r"\1", _words(value))

@@ -86,19 +86,19 @@ def _answer(read: ReadingFunction, path: str, file: str, max_bytes: int, memory:
     except OpenbookError as error:
         failure = (type(error).__name__, str(error))
     except MemoryError:
-        failure = (
-            LimitExceeded.__name__,
+        words = (
             f"{path!r} needed more than {memory / 1e6:,.0f} MB of memory to read. "
-            "Raise the setting read_memory if the machine has more to give.",
+            "Raise the setting read_memory if the machine has more to give."
         )
+        failure = (LimitExceeded.__name__, words)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 (a native panic is no Exception)
-        failure = (
-            ReadError.__name__,
+        words = (
             f"{path!r} could not be read because of a fault in its reader: {type(error).__name__}: {error}. "
-            "Please report it together with the file.",
+            "Please report it together with the file."
         )
+        failure = (ReadError.__name__, words)
     if not mtime_ns:
         size, mtime_ns = _size_and_time(file)
     return pickle.dumps((None, content_hash, size, mtime_ns, failure), protocol=5)
