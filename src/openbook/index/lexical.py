@@ -188,6 +188,11 @@ class LexicalIndex:
         """Return the analysed terms of a text without stop words, in order, repetitions included."""
         return analysis.analysis_of(language).content_terms(text)
 
+    def frequencies(self, terms: Sequence[str]) -> list[int]:
+        """Return for each analysed term (see `content_words`) in how many chunks it occurs."""
+        opened = self._opened
+        return [opened.searcher.doc_freq("words", term) if opened else 0 for term in terms]
+
     def _open(self) -> None:
         """Open what is in the folder, or note why that is impossible."""
         self._opened, self.note = None, ""

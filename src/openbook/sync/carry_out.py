@@ -1,157 +1,34 @@
-"""Brings the ledger in line with a folder: what is new, changed, moved, gone.
+"""Carries out a plan: moves, removals, and the files to read, in groups of one commit each.
 
-A run has three steps. The plan compares names, sizes and times, and reads
-only those new files whose size equals a vanished one's, to recognise moves.
-The guard refuses a plan that would empty the library. Then the changes are
-carried out: moves, removals, and the files to read, which arrive from the
-reading pool in any order and enter the ledger in groups, one transaction each.
-
-Every file that is met ends as exactly one `Outcome`; an interrupted run has
-done a prefix of the work and the next run does the rest. Refused: trusting
-modification times alone (a file changed within the clock's granularity of the
-last look is read again), and stopping at the first file that fails.
+Files arrive from the reading pool in any order. An interrupted run has done a
+prefix of the work, each document with its outcome; the next run does the rest.
+Refused: stopping at the first file that fails.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from openbook.errors import LimitExceeded, OpenbookError, PruneRefused, UnsupportedFile
+from openbook.errors import LimitExceeded, OpenbookError, UnsupportedFile
 from openbook.index.records import FileRecord, Source
 from openbook.types import Chunk, Document, Outcome, OutcomeKind, Progress
 
 if TYPE_CHECKING:
     from openbook.index.ledger import Ledger
-    from openbook.read.discover import Found
     from openbook.read.pool import FileRead
+    from openbook.sync.plan import Plan
 
 GROUP_SECONDS: Final = 0.5
 """A group of documents is committed after this time: a kill repeats no more work than that."""
 
-RACY_SECONDS: Final = 2.0
-"""A file touched this shortly before the last look may have changed since with the same time."""
-
 Chunker = Callable[[Document], list[Chunk]]
 ReadFiles = Callable[[Iterable[tuple[str, Path]]], Iterator["FileRead"]]
 Watcher = Callable[[Progress], None]
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a run will do, before anything is done. Paths are relative to the source."""
-
-    unchanged: list[FileRecord] = field(default_factory=list)
-    read: list[Found] = field(default_factory=list)
-    moved: list[tuple[FileRecord, Found]] = field(default_factory=list)
-    removed: list[FileRecord] = field(default_factory=list)
-    problems: list[tuple[Found, OutcomeKind]] = field(default_factory=list)
-
-
-def plan_source(found: Iterable[Found], records: dict[str, FileRecord], *, scope: str = "") -> Plan:
-    """Compare a folder's files with what the ledger knows of them.
-
-    `scope` limits removals to paths below it ("" for the whole source).
-    """
-    plan = Plan()
-    new: list[Found] = []
-    unreadable: list[str] = []
-    seen: set[str] = set()
-    for item in found:
-        seen.add(item.path)
-        record = records.get(item.path)
-        if item.problem:
-            kind: OutcomeKind = "skipped" if item.skipped else "failed"
-            plan.problems.append((item, kind))
-            if not item.skipped:
-                unreadable.append(item.path)
-        elif record is None or record.outcome == "removed":
-            new.append(item)
-        elif _same(item, record):
-            plan.unchanged.append(record)
-        else:
-            plan.read.append(item)
-    missing = [
-        record
-        for path, record in records.items()
-        if path not in seen and record.outcome != "removed" and _within(path, scope)
-    ]
-    for record in missing:
-        # What lies in a folder that cannot be read is not gone: it keeps its last outcome.
-        if any(_within(record.path, folder) for folder in unreadable):
-            plan.unchanged.append(record)
-    hidden = {record.path for record in plan.unchanged}
-    _pair_moves(plan, new, [record for record in missing if record.path not in hidden])
-    return plan
-
-
-def _same(item: Found, record: FileRecord) -> bool:
-    if (item.size, item.mtime_ns) != (record.size, record.mtime_ns) or record.outcome == "failed":
-        return False
-    checked = datetime.fromisoformat(record.checked_at).timestamp() if record.checked_at else 0.0
-    return item.mtime_ns / 1e9 < checked - RACY_SECONDS
-
-
-def _within(path: str, folder: str) -> bool:
-    return folder in ("", ".") or path == folder or path.startswith(f"{folder}/")
-
-
-def _pair_moves(plan: Plan, new: Sequence[Found], missing: Sequence[FileRecord]) -> None:
-    """Recognise new files that hold the bytes of vanished ones; the rest is read or removed."""
-    by_content: dict[tuple[int, bytes], list[FileRecord]] = {}
-    for record in missing:
-        if record.document_id is not None:
-            by_content.setdefault((record.size, record.content_hash), []).append(record)
-    sizes = {size for size, _ in by_content}
-    taken: set[str] = set()
-    for item in new:
-        twins = by_content.get((item.size, _hash_file(item.file))) if item.size in sizes else None
-        if twins:
-            record = twins.pop()
-            taken.add(record.path)
-            plan.moved.append((record, item))
-        else:
-            plan.read.append(item)
-    plan.removed.extend(record for record in missing if record.path not in taken)
-
-
-def _hash_file(path: Path) -> bytes:
-    """BLAKE2b-16 of a file's bytes; empty when it cannot be read (reading it will say why)."""
-    digest = blake2b(digest_size=16)
-    try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError:
-        return b""
-    return digest.digest()
-
-
-def guard_removals(
-    removed: int, in_source: int, in_library: int, *, root: str, any_left: bool, prune: bool
-) -> None:
-    """Refuse a plan that looks like an unmounted disk rather than a tidy-up.
-
-    All counts are of documents. Raises PruneRefused unless `prune`.
-    """
-    if prune or removed == 0:
-        return
-    if not any_left:
-        raise PruneRefused(
-            f"{root!r} holds no documents any more, but {in_source} were indexed from it. Is its disk "
-            "mounted? Nothing was changed. To remove them from the library, add again with --prune "
-            "(prune=True)."
-        )
-    if removed * 2 > in_library:
-        raise PruneRefused(
-            f"{removed} of the library's {in_library} documents are gone from {root!r}. More than half "
-            "is only removed on request: nothing was changed. Add again with --prune (prune=True)."
-        )
 
 
 class Synchroniser:
@@ -174,11 +51,11 @@ class Synchroniser:
         self._read = read
         self._committed = committed
         self._progress = progress
-        self._known: dict[str, FileRecord] = {}
+        self._known: Mapping[str, FileRecord] = {}
         self.outcomes: list[Outcome] = []
         self.chunks = 0
 
-    def carry_out(self, plan: Plan, records: dict[str, FileRecord]) -> None:
+    def carry_out(self, plan: Plan, records: Mapping[str, FileRecord]) -> None:
         """Do what the plan says. Raises only what is about the library, never about one file."""
         self._known = records
         now = timestamp()

@@ -1,0 +1,58 @@
+"""From settings to the embedder that they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openbook.backends import load
+from openbook.errors import UsageError
+
+if TYPE_CHECKING:
+    from openbook.embed import Embedder
+    from openbook.settings import Settings
+
+
+def open_embedder(settings: Settings) -> Embedder | None:
+    """The embedder of `settings.embedder` ("scheme:name"); None if its model is not installed.
+
+    Raises UsageError for an unknown scheme, ModelError for a damaged model.
+    """
+    scheme, _, name = settings.embedder.partition(":")
+    if scheme == "onnx":
+        from openbook.backends.model_store import find_model
+        from openbook.backends.onnx_encoder import OnnxEmbedder
+
+        folder = find_model(name, model_folder=settings.model_folder or None, cache=settings.cache or None)
+        if folder is None:
+            return None
+        precision = "float32" if settings.precision == "float32" else "int8"
+        return OnnxEmbedder(folder, precision=precision, threads=settings.threads)
+    if scheme == "hash":
+        if not name.isdecimal():
+            raise UsageError(f"Setting embedder is {settings.embedder!r}; expected a dimension: 'hash:384'.")
+        from openbook.embed import HashEmbedder
+
+        return HashEmbedder(int(name))
+    opened: Embedder = load("embedder", scheme)(name)
+    return opened
+
+
+def find_embedder(fingerprint: str, settings: Settings) -> Embedder | None:
+    """An installed embedder with exactly this fingerprint, or None.
+
+    Lets a library be searched with the model that it was built with after the
+    settings have moved on to another one.
+    """
+    from openbook.backends.model_store import installed_models
+    from openbook.backends.onnx_encoder import OnnxEmbedder
+
+    for model in installed_models(settings.cache or None):
+        for precision in model.precisions:
+            candidate = OnnxEmbedder(
+                model.folder,
+                precision="float32" if precision == "float32" else "int8",
+                threads=settings.threads,
+            )
+            if candidate.fingerprint == fingerprint:
+                return candidate
+    return None

@@ -1,0 +1,476 @@
+"""`Library`: a folder of knowledge. Add, search, ask.
+
+The one place that reads settings, picks backends and joins the stages; every
+surface (commands, HTTP, MCP, web page) calls it. It holds no algorithm: sync,
+vectorising, retrieval and answering live in their own modules and take plain
+arguments.
+
+The folder holds `ledger.sqlite` (the truth), `lexical/` and `vectors/` (derived
+from it, rebuilt at need) and `lock` (held by the one writer). It is data: to
+open one runs no code from it, contacts nobody and reads nothing outside it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from openbook.errors import LibraryLocked, LibraryNotFound, UsageError
+from openbook.index.derived import DerivedIndexes
+from openbook.index.ledger import LEDGER_NAME, Ledger
+from openbook.settings import STORED, Settings, load_settings
+from openbook.types import Answer, Hits, LibraryStatus, Outcome, Progress, Report, Verification
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from openbook.embed import Embedder
+    from openbook.index.records import DocumentRecord, Source
+    from openbook.types import Chunk, Document
+    from openbook.vectorize import Embedded
+
+
+class Library:
+    """A library of documents in one folder (see the module's description).
+
+    >>> with Library("notes.openbook") as library:
+    ...     report = library.add("documents/")
+    ...     hits = library.search("how do I join two tables?")
+    ...     answer = library.ask("how do I join two tables?")
+
+    One object may be used by several threads; several processes may read a
+    library while one writes. Raises LibraryNotFound when there is none and
+    `create` is false, LibraryTooNew, LibraryDamaged.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        settings: Settings | None = None,
+        embedder: Embedder | None = None,
+        create: bool = True,
+    ) -> None:
+        """Open or create the library at `path`.
+
+        `settings` replaces the user's settings file and environment.
+        `embedder` replaces the one that the settings name.
+        """
+        self.path = Path(path)
+        if not create and not (self.path / LEDGER_NAME).is_file():
+            raise LibraryNotFound(
+                f"There is no library at {str(self.path)!r}. Make one with: openbook add FOLDER "
+                f"--library {str(self.path)!r}"
+            )
+        chosen = settings if settings is not None else load_settings()
+        self._ledger = Ledger(self.path / LEDGER_NAME, create=create)
+        self.settings = self._with_stored(chosen)
+        self._given_embedder = embedder
+        self._opened_embedder: Embedder | None = None
+        self._embedder_opened = False
+        self._opening = threading.Lock()
+        self._indexes = DerivedIndexes(
+            self.path, self._ledger, surroundings_weight=self.settings.surroundings_weight
+        )
+        self._catch_up_if_free()
+
+    # -- writing ---------------------------------------------------------------
+
+    def add(
+        self,
+        *paths: str | Path,
+        prune: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Bring the library in line with folders and files.
+
+        Each folder is synchronised: new, changed and moved files enter, files
+        that are gone leave. Text can be found by its words as soon as it is
+        read; vectors follow. Interrupting or killing a run loses nothing that
+        was reported; the next run goes on.
+
+        Raises PruneRefused when a folder lost more than half of the library's
+        documents and `prune` is false, UsageError for a path that is not there,
+        LibraryLocked when another process keeps writing.
+        """
+        from openbook.sync.sources import ReadingLimits, add_paths
+
+        if not paths:
+            raise UsageError("No path to add was given. Name at least one folder or file.")
+        started = time.monotonic()
+        with self._writing():
+            outcomes, chunks = add_paths(
+                self._ledger,
+                [Path(path) for path in paths],
+                limits=ReadingLimits(
+                    workers=self.settings.read_workers or len(os.sched_getaffinity(0)),
+                    max_bytes=self.settings.max_file_bytes,
+                    seconds=self.settings.read_seconds,
+                    memory=self.settings.read_memory,
+                ),
+                chunk=self._chunk,
+                committed=self._indexes.publish_text,
+                progress=progress or _ignore,
+                prune=prune,
+            )
+            return self._finish(outcomes, chunks, progress or _ignore, started)
+
+    def add_documents(
+        self,
+        documents: Iterable[Document],
+        *,
+        source: str,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Make the library hold exactly these documents under the name `source`.
+
+        For documents that do not come from files (a database, a test
+        collection). The same rules hold as for a folder: what did not change
+        is not read again, what is no longer there is removed.
+        """
+        from openbook.sync.sources import add_values
+
+        started = time.monotonic()
+        with self._writing():
+            outcomes, chunks = add_values(
+                self._ledger,
+                documents,
+                source=source,
+                chunk=self._chunk,
+                committed=self._indexes.publish_text,
+                progress=progress or _ignore,
+            )
+            return self._finish(outcomes, chunks, progress or _ignore, started)
+
+    def remove(self, *paths: str) -> Report:
+        """Remove documents, so that no byte of their text stays in the library.
+
+        `paths` are paths or patterns (`drafts/*`) as the library names them.
+        Their cached vectors go too. Raises UsageError for a path that matches
+        no document; nothing is removed then.
+        """
+        started = time.monotonic()
+        with self._writing():
+            found: dict[int, str] = {}
+            for path in paths:
+                matches = self._ledger.find_documents(path)
+                if not matches:
+                    raise UsageError(f"No document of this library matches {path!r}. Nothing was removed.")
+                found.update({record.id: record.path for record in matches})
+            self._ledger.remove_documents(sorted(found), forget_vectors=True)
+            outcomes = [Outcome(path, "removed") for path in found.values()]
+            return self._finish(outcomes, 0, _ignore, started, embed=False)
+
+    def verify(self, *, repair: bool = True) -> Verification:
+        """Reconcile the ledger with itself and with both indexes.
+
+        With `repair`, an index that disagrees is built again from the ledger.
+        """
+        if not repair:
+            return self._indexes.verify(repair=False)
+        with self._writing():
+            return self._indexes.verify(repair=True)
+
+    # -- reading ---------------------------------------------------------------
+
+    def search(
+        self,
+        question: str,
+        *,
+        k: int | None = None,
+        where: Sequence[str] = (),
+        per_document: int | None = None,
+        explain: bool = False,
+    ) -> Hits:
+        """Return the best `k` places for a question, by words and by meaning.
+
+        `where` holds conditions (`path=joins*`, `page<10`,
+        `modified>=2024-01-01`, any metadata key), all of which must hold.
+        `per_document` limits the hits of one document; hits are then single
+        chunks. Raises UsageError for an empty question or a wrong condition.
+        """
+        from openbook.index.where import parse_where
+        from openbook.retrieve import Request, Retriever
+
+        if not question.strip():
+            raise UsageError("The question is empty. Ask with at least one word.")
+        self._indexes.refresh()
+        vector, notes = self._query_vector(question)
+        request = Request(
+            question,
+            k=_positive(k, self.settings.k, "k"),
+            candidates=self.settings.candidates,
+            cosine_weight=self.settings.cosine_weight,
+            per_document=per_document,
+            within=self._ledger.select_chunk_ids(parse_where(where)) if where else None,
+            explain=explain,
+        )
+        retriever = Retriever(self._ledger, self._indexes.lexical, self._indexes.vectors)
+        hits = retriever.search(request, vector)
+        coverage = self._indexes.coverage()
+        if vector is not None and coverage < 1:
+            notes = (*notes, f"{coverage:.0%} of the library has vectors so far; the rest was searched by words.")
+        return Hits(question, tuple(hits), coverage if vector is not None else 0.0, notes)
+
+    def ask(self, question: str, *, k: int | None = None, where: Sequence[str] = ()) -> Answer:
+        """Answer a question with verbatim quotes, or say honestly that nothing answers it.
+
+        The answer's status is `not_found` when the calibrated confidence stays
+        below the threshold of the settings; its evidence then holds the nearest
+        misses.
+        """
+        from openbook.answering import Answerer, timed
+
+        hits, search_ms = timed(lambda: self.search(question, k=k, where=where))
+        answerer = Answerer(
+            self._ledger,
+            self._indexes.lexical,
+            self._search_embedder()[0],
+            evidence_tokens=self.settings.evidence_tokens,
+            threshold=self.settings.answer_threshold,
+        )
+        return answerer.answer(question, hits, search_ms=search_ms)
+
+    def documents(self) -> Iterator[DocumentRecord]:
+        """All documents, without their text, in the order of their paths."""
+        return self._ledger.documents()
+
+    def document(self, document_id: int) -> Document:
+        """One document with its text and marks. Raises UsageError for an unknown id."""
+        return self._ledger.document(document_id)
+
+    def status(self) -> LibraryStatus:
+        """What the library holds, how complete it is, and which files have problems."""
+        self._indexes.refresh()
+        counts = self._ledger.counts()
+        active = self._ledger.active_generation()
+        return LibraryStatus(
+            path=str(self.path),
+            documents=counts.documents,
+            chunks=counts.chunks,
+            embedded=self._indexes.embedded_chunks(),
+            sequence=self._ledger.sequence,
+            sources=tuple(source.root for source in self._ledger.sources()),
+            outcomes=self._ledger.outcome_counts(),
+            problems=tuple(self._problems()),
+            model=active.name if active else "",
+            fingerprint=active.fingerprint if active else "",
+            generations=tuple(f"{g.name}: {g.state}" for g in self._ledger.generations()),
+            behind=self._indexes.behind(),
+            bytes=self._sizes(),
+        )
+
+    # -- moving ----------------------------------------------------------------
+
+    def export(self, file: str | Path) -> Path:
+        """Write the library, vectors included, to one file that `import_` opens elsewhere."""
+        from openbook.index.archive import export_library
+
+        return export_library(self.path, Path(file))
+
+    def export_parquet(self, folder: str | Path) -> Path:
+        """Write documents, chunks and vectors as Parquet files (extra `parquet`)."""
+        from openbook.backends.parquet import export_parquet
+
+        return export_parquet(self._ledger, Path(folder))
+
+    @classmethod
+    def import_(cls, file: str | Path, folder: str | Path, *, settings: Settings | None = None) -> Library:
+        """Open a file that `export` wrote as a new library in `folder`. Nothing is embedded again."""
+        from openbook.index.archive import import_library
+
+        import_library(Path(file), Path(folder))
+        return cls(folder, settings=settings, create=False)
+
+    # -- models ----------------------------------------------------------------
+
+    def restore_generation(self) -> str:
+        """Go back to the vectors of the model used before, and return its name.
+
+        Raises UsageError if no earlier, complete generation is kept.
+        """
+        with self._writing():
+            name = self._indexes.restore_generation()
+            self._indexes.publish_vectors()
+            return name
+
+    # -- closing ---------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close all files. The object cannot be used afterwards."""
+        self._indexes.close()
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- inside ----------------------------------------------------------------
+
+    def _finish(
+        self,
+        outcomes: Sequence[Outcome],
+        chunks: int,
+        progress: Callable[[Progress], None],
+        started: float,
+        *,
+        embed: bool = True,
+    ) -> Report:
+        """Bring the indexes up to date, embed what waits for it, and leave no removed byte."""
+        self._indexes.publish_text()
+        notes: tuple[str, ...] = ()
+        computed = reused = 0
+        if embed:
+            embedder, notes = self._writing_embedder()
+            if embedder is not None:
+                embedded = self._embed(embedder, progress)
+                computed, reused = embedded.computed, embedded.reused
+        self._indexes.publish_vectors()
+        notes = (*notes, *self._indexes.purge())
+        return Report(
+            outcomes=tuple(outcomes),
+            chunks=chunks,
+            embedded=computed,
+            reused=reused,
+            pending=self._ledger.counts().chunks - self._indexes.embedded_chunks(),
+            seconds=time.monotonic() - started,
+            notes=notes,
+        )
+
+    def _embed(self, embedder: Embedder, progress: Callable[[Progress], None]) -> Embedded:
+        """Complete the vectors of this embedder; a new model's serve once they are complete."""
+        from openbook.vectorize import embed_pending
+
+        generation = self._ledger.open_generation(embedder.fingerprint, embedder.name, embedder.dimension)
+        embedded = embed_pending(
+            self._ledger, generation, embedder, publish=self._indexes.publish_vectors, progress=progress
+        )
+        self._indexes.activate(generation)
+        return embedded
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        from openbook.index.lock import WriteLock
+
+        with WriteLock(self.path, self.settings.lock_seconds):
+            yield
+
+    def _catch_up_if_free(self) -> None:
+        """Repair what a killed run left behind, unless another process is at work on it."""
+        from openbook.index.lock import WriteLock
+
+        if not self._indexes.behind():
+            return
+        try:
+            with WriteLock(self.path, 0.0):
+                self._indexes.publish_text()
+                self._indexes.publish_vectors()
+        except LibraryLocked:
+            return  # the writer brings the indexes up to date; search says how much is there
+
+    def _with_stored(self, settings: Settings) -> Settings:
+        """Let the settings that stored data depends on win over the user's.
+
+        A new library takes them from the user and keeps them.
+        """
+        stored = self._ledger.settings()
+        known: dict[str, str] = {name: stored[name] for name in STORED if name in stored}
+        if len(known) < len(STORED):
+            self._ledger.put_settings({n: str(getattr(settings, n)) for n in STORED if n not in known})
+        return settings.updated(known, source=f"the library {str(self.path)!r}")
+
+    def _chunk(self, document: Document) -> list[Chunk]:
+        from openbook.chunk import chunk_document
+
+        embedder = self._configured_embedder()
+        return chunk_document(
+            document,
+            max_tokens=self.settings.chunk_tokens,
+            tokenizer=embedder.tokenizer if embedder is not None else None,
+        )
+
+    def _configured_embedder(self) -> Embedder | None:
+        """The embedder of the arguments or the settings; None if its model is not installed."""
+        if self._given_embedder is not None:
+            return self._given_embedder
+        with self._opening:
+            if not self._embedder_opened:
+                from openbook.embedders import open_embedder
+
+                self._opened_embedder = open_embedder(self.settings)
+                self._embedder_opened = True
+            return self._opened_embedder
+
+    def _writing_embedder(self) -> tuple[Embedder | None, tuple[str, ...]]:
+        embedder = self._configured_embedder()
+        if embedder is None:
+            return None, (_WITHOUT_MODEL,)
+        return embedder, ()
+
+    def _search_embedder(self) -> tuple[Embedder | None, tuple[str, ...]]:
+        """The embedder whose vectors the active generation holds. Others are never mixed with it."""
+        active = self._ledger.active_generation()
+        if active is None:
+            return None, ("This library has no vectors yet; it was searched by words alone.",)
+        embedder = self._configured_embedder()
+        if embedder is not None and embedder.fingerprint == active.fingerprint:
+            return embedder, ()
+        from openbook.embedders import find_embedder
+
+        other = find_embedder(active.fingerprint, self.settings)
+        if other is not None:
+            return other, ()
+        if embedder is None:
+            return None, (f"The model {active.name} is not installed; searched by words alone. {_INSTALL}",)
+        return None, (
+            f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched by "
+            "words alone. Run `openbook add` to embed the library with the new model.",
+        )
+
+    def _query_vector(self, question: str) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+        embedder, notes = self._search_embedder()
+        if embedder is None:
+            return None, notes
+        return embedder.embed([question], "query")[0], notes
+
+    def _problems(self) -> Iterator[Outcome]:
+        for source in self._ledger.sources():
+            for record in self._ledger.files(source.id).values():
+                if record.outcome in ("failed", "skipped", "empty"):
+                    yield Outcome(record.path, record.outcome, record.reason, record.document_id)
+
+    def _sizes(self) -> dict[str, int]:
+        sizes = {"ledger": 0, "lexical": 0, "vectors": 0}
+        for folder, _, files in os.walk(self.path):
+            part = Path(folder).relative_to(self.path).parts
+            for name in files:
+                key = part[0] if part else "ledger"
+                sizes[key] = sizes.get(key, 0) + (Path(folder) / name).stat().st_size
+        return sizes
+
+
+_INSTALL = "Install it with: openbook model install"
+_WITHOUT_MODEL = (
+    "No embedding model is installed, so the text can be found by its words only. "
+    "Install one with `openbook model install`, then run `openbook add` again."
+)
+
+
+def _positive(value: int | None, default: int, name: str) -> int:
+    if value is None:
+        return default
+    if value < 1:
+        raise UsageError(f"{name} is {value!r}; expected 1 or more.")
+    return value
+
+
+def _ignore(progress: Progress) -> None:
+    """Progress that nobody watches."""
