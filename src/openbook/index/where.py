@@ -8,7 +8,7 @@ the field's name; spaces around it do not count.
 fields     path, title, language, type (media type), source (root of the source),
            added, modified (dates), characters, document (id);
            page, heading, place (of the chunk);
-           any other name is a key of the metadata, upper or lower case;
+           any other name is a key of the metadata, A to Z without regard to case;
            `meta.NAME` is always a metadata key, also where a field has that name
 =  !=      equal; for text without regard to case, and with the wildcards
            * (any characters) and ? (one); \\* and \\? are the characters themselves.
@@ -29,7 +29,6 @@ needs more selects ids with the ledger itself.
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +64,12 @@ _CHUNK_TEXT: Final = {"heading": "c.heading", "place": "c.place"}
 _CHUNK_NUMBER: Final = {"page": "c.page"}
 _DATES: Final = ("added", "modified")
 
+_METADATA_CLAUSE: Final = (
+    "coalesce((SELECT openbook_text(CASE WHEN j.type IN ('true', 'false') THEN j.type ELSE j.value END, "
+    "?, ?, ?, j.type) FROM json_each(d.metadata) j WHERE j.key = ? COLLATE NOCASE LIMIT 1), ?)"
+)
+"""A metadata key's condition; the last value is the answer where a document lacks the key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -90,10 +95,10 @@ def document_clause(conditions: Sequence[Condition]) -> tuple[str, tuple[object,
     for condition in conditions:
         field, operator, value = condition.field, condition.operator, condition.value
         if field.startswith("meta."):
-            clauses.append("openbook_metadata(d.metadata, ?, ?, ?)")
-            values += [field.removeprefix("meta."), operator, value]
+            clauses.append(_METADATA_CLAUSE)
+            values += [field, operator, value, field.removeprefix("meta."), condition.matches(None)]
         elif field in _DOCUMENT_TEXT:
-            clauses.append(f"openbook_text({_DOCUMENT_TEXT[field]}, ?, ?, ?)")
+            clauses.append(f"openbook_text({_DOCUMENT_TEXT[field]}, ?, ?, ?, 'text')")
             values += [field, operator, value]
         elif field in _DOCUMENT_NUMBER:
             clauses.append(_number_clause(_DOCUMENT_NUMBER[field], operator, value, values))
@@ -107,7 +112,7 @@ def chunk_clause(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ..
     for condition in conditions:
         field, operator, value = condition.field, condition.operator, condition.value
         if field in _CHUNK_TEXT:
-            clauses.append(f"openbook_text({_CHUNK_TEXT[field]}, ?, ?, ?)")
+            clauses.append(f"openbook_text({_CHUNK_TEXT[field]}, ?, ?, ?, 'text')")
             values += [field, operator, value]
         elif field in _CHUNK_NUMBER:
             clauses.append(_number_clause(_CHUNK_NUMBER[field], operator, value, values))
@@ -115,9 +120,8 @@ def chunk_clause(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ..
 
 
 def register_functions(connection: sqlite3.Connection) -> None:
-    """Give a connection the two functions that the clauses call."""
-    connection.create_function("openbook_text", 4, _text_matches, deterministic=True)
-    connection.create_function("openbook_metadata", 4, _metadata_matches, deterministic=True)
+    """Give a connection the function that the clauses call."""
+    connection.create_function("openbook_text", 5, _stored_matches, deterministic=True)
 
 
 def _parse(expression: str) -> Condition:
@@ -157,21 +161,27 @@ def _number_clause(column: str, operator: Operator, value: str, values: list[Any
     return f"{column} {operator} ?"
 
 
-def _text_matches(stored: Scalar | None, field: str, operator: Operator, value: str) -> bool:
-    return _test(field == "path", operator, value)(stored)
-
-
-def _metadata_matches(metadata: str, key: str, operator: Operator, value: str) -> bool:
-    wanted = key.casefold()
-    stored = next((item for name, item in json.loads(metadata).items() if name.casefold() == wanted), None)
-    return _test(False, operator, value)(stored)
+def _stored_matches(
+    stored: str | float | None, field: str, operator: Operator, value: str, kind: str
+) -> bool:
+    """Test a value that SQLite hands over, which has no truth values: they come as words with their kind."""
+    actual = stored == "true" if kind in ("true", "false") else stored
+    return _test(field == "path", operator, value)(actual)
 
 
 @lru_cache(maxsize=256)
 def _test(is_path: bool, operator: Operator, value: str) -> Callable[[Scalar | None], bool]:
-    """Return the test of one condition; made once, called for every document."""
+    """Return the test of one condition, made once and called for every document or chunk.
+
+    It remembers its answers, since headings, languages and authors repeat; paths do not.
+    """
+    test = _new_test(is_path, operator, value)
+    return test if is_path else lru_cache(maxsize=4096, typed=True)(test)  # typed: 1 is not True
+
+
+def _new_test(is_path: bool, operator: Operator, value: str) -> Callable[[Scalar | None], bool]:
     if operator == "!=":
-        equal = _test(is_path, "=", value)
+        equal = _new_test(is_path, "=", value)
         return lambda stored: not equal(stored)
     if operator == "=":
         return _equality(is_path, value)
@@ -282,4 +292,6 @@ def _written(stored: Scalar) -> str:
 
 
 def _folded(text: str) -> str:
+    if text.isascii():  # the usual case, and several times faster
+        return text.lower()
     return normalize("NFC", normalize("NFC", text).casefold())
