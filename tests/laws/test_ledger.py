@@ -195,7 +195,8 @@ def test_sql_chooses_what_the_condition_matches(operator: str, value: str, store
     condition = Condition("meta.Key", operator, value)  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / LEDGER_NAME, create=True) as ledger:
         source = ledger.put_source("/", "memory")
-        for name, metadata in [("with", {"key": stored, "other": 1}), ("without", {"other": value})]:
+        facts: dict[str, dict[str, Scalar]] = {"with": {"key": stored, "x": 1}, "without": {"x": value}}
+        for name, metadata in facts.items():
             document = Document(name, "text", "text/plain", metadata=metadata)
             ledger.put_document(source.id, document, [Chunk(0, 0, 4, "text")], record_of(document, source.id))
         expected = [1] * condition.matches(stored) + [2] * condition.matches(None)

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from openbook.errors import LibraryDamaged
 from openbook.index import ledger_chunks, ledger_documents, ledger_sources, ledger_vectors
 from openbook.index.ledger_connection import Connections
 from openbook.index.records import (
@@ -370,11 +371,14 @@ class Ledger:
         self._connections.checkpoint(seconds)
 
     def check(self) -> list[str]:
-        """Return what is wrong with the ledger, in words; empty if all is well."""
+        """Return what is wrong with the ledger, in words; empty if all is well. Reads all of it."""
         from openbook.index.ledger_check import problems
 
-        with self._connections.reading() as connection:
-            return problems(connection)
+        try:
+            with self._connections.reading() as connection:
+                return problems(connection)
+        except LibraryDamaged as error:  # so broken that even the check cannot go on
+            return [str(error)]
 
     def snapshot(self, path: Path) -> None:
         """Write a consistent, compact copy of the ledger to a file that does not exist yet."""

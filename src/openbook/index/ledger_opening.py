@@ -26,6 +26,9 @@ from openbook.index.where import register_functions
 BUSY_SECONDS: Final = 30.0
 """How long SQLite waits for another process's transaction, each of which takes well under a second."""
 
+OLDEST_SQLITE: Final = (3, 37)
+"""The first SQLite with STRICT tables, which keep a foreign ledger from handing over unexpected types."""
+
 _ALWAYS: Final = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
@@ -49,6 +52,11 @@ def connect(path: Path, *, mode: str, immutable: bool = False) -> sqlite3.Connec
     `immutable` is for a folder where SQLite cannot put its shared-memory file:
     no locks, no log, for a file that nobody is changing.
     """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise LibraryError(
+            f"This Python comes with SQLite {sqlite3.sqlite_version}; a library needs "
+            f"{'.'.join(map(str, OLDEST_SQLITE))} or newer. Use a newer build of Python."
+        )
     address = f"{path.absolute().as_uri()}?mode={mode}" + ("&immutable=1" if immutable else "")
     connection = sqlite3.connect(
         address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False

@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final
 
-from openbook.errors import LibraryDamaged
+from openbook.errors import LibraryDamaged, LibraryError
 
 _TABLES: Final = ("documents", "blocks", "chunks", "files", "sources", "settings", "generations")
 """Tables with text. The others hold numbers, hashes and vectors."""
@@ -59,6 +59,12 @@ class SharedFile:
         """Return a file descriptor for reading and writing. Never close it."""
         with self._guard:
             if self._key not in self._handles:
+                status = self._path.stat()
+                if (status.st_dev, status.st_ino) != self._key:
+                    raise LibraryError(
+                        f"{str(self._path)!r} was replaced by another file while it was open; "
+                        "open the library again."
+                    )
                 self._handles[self._key] = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
             return self._handles[self._key]
 
