@@ -48,7 +48,7 @@ class Settings:
     """Size of a chunk in the embedder's tokens, its context included."""
     cosine_weight: float = 0.8
     """Share of the cosine in the fused score; the rest is BM25."""
-    surroundings_weight: float = 1.0
+    surroundings_weight: float = 0.5
     """How much of its neighbours' mean vector a chunk's vector borrows."""
     candidates: int = 200
     """How many chunks each leg of a search proposes."""

@@ -19,7 +19,7 @@ import json
 import shutil
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from openbook.index.ledger import Ledger
     from openbook.index.records import Change
 
-_FORMAT: Final = f"1.{analysis.ANALYSIS_VERSION}"
+_FORMAT: Final = f"2.{analysis.ANALYSIS_VERSION}"
+WHOLE_DOCUMENT_CHUNKS: Final = 4
+"""In a document of at most so many chunks, each is found by the words of the whole document.
+
+A question's words are seldom all in one chunk of a short text. Fused with cosines it raises nDCG@10 from
+.352 to .359 on finance posts and leaves abstracts as they were; longer documents gain nothing more.
+"""
 _WRITER_BYTES: Final = 64_000_000
 """Memory in which tantivy collects postings before it writes a segment."""
 _FOOTER_MAGIC: Final = 1337
@@ -229,8 +235,7 @@ class LexicalWriter:
             self._remove(range(change.first_chunk, min(change.last_chunk, self._opened.highest) + 1))
         for document_id, language, rows in ledger.iterate_texts(sorted(newest)) if newest else ():
             change = newest[document_id]
-            kept = [row for row in rows if change.first_chunk <= row[0] <= change.last_chunk]
-            self._add(document_id, language, kept)
+            self._add(document_id, language, rows, range(change.first_chunk, change.last_chunk + 1))
         self._sequence = changes[-1].sequence
 
     def rewrite_segments(self, ledger: Ledger, segments: Sequence[Segment]) -> None:
@@ -245,17 +250,28 @@ class LexicalWriter:
                     self._writer.delete_documents_by_term("sequence", sequence)
         self._remove(moved)
         for document_id, language, rows in ledger.iterate_texts(sorted(documents)):
-            self._add(document_id, language, [row for row in rows if row[0] in moved])
+            self._add(document_id, language, rows, moved)
 
     def _remove(self, chunk_ids: Iterable[int]) -> None:
         for chunk_id in chunk_ids:
             self._writer.delete_documents_by_term("chunk", chunk_id)
 
-    def _add(self, document_id: int, language: str, rows: Sequence[tuple[int, str, str]]) -> None:
+    def _add(
+        self,
+        document_id: int,
+        language: str,
+        rows: Sequence[tuple[int, str, str]],
+        chosen: Container[int] | None = None,
+    ) -> None:
+        """Add the chosen chunks (None: all) of a document, of which `rows` are all chunks."""
         from tantivy import Document
 
         terms_of = analysis.analysis_of(language).terms
+        whole = "\n".join(text for _, _, text in rows) if len(rows) <= WHOLE_DOCUMENT_CHUNKS else None
         for chunk_id, context, text in rows:
+            if chosen is not None and chunk_id not in chosen:
+                continue
+            text = text if whole is None else whole
             entry = Document()
             entry.add_text("words", " ".join(terms_of(f"{context}\n{text}" if context else text)))
             entry.add_integer("chunk", chunk_id)
