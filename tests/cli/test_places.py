@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbook.cli.places import highlights, place_name, snippet
+from openbook.cli.places import flowing, highlights, place_name, snippet
 from openbook.cli.safe_text import one_line, printable
 
 
@@ -58,3 +58,9 @@ def test_printed_text_cannot_steer_a_terminal(text: str) -> None:
 
 def test_control_characters_are_shown() -> None:
     assert printable("\x1b[31mred\x1b[0m\u202e") == "\\x1b[31mred\\x1b[0m\\u202e"
+
+
+def test_paragraphs_flow_and_lines_that_mean_something_stay() -> None:
+    kept = "- first\n- second\n  more\n\n| a | b |\n| c | d |\n\n```r\nx <- 1\ny\n```\n"
+    text = f"One sentence over\ntwo lines.\n\n{kept}end\nof it"
+    assert flowing(text) == f"One sentence over two lines.\n\n{kept}end of it"

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent.parent / "src" / "openbook"
 NOUNS = {"types", "errors"}
 STAGES = {"read", "chunk", "embed", "index", "answer"}
 BESIDE_STAGES = {"settings", "backends", "json_form"}
-JOINING = {"retrieve", "sync", "vectorize", "indexes", "embedders", "adding", "asking"}
+JOINING = {"retrieve", "sync", "vectorize", "embedders", "answering"}
 """Where stages meet. Among themselves they may call each other; `Library` is above them."""
 FLOORS = (NOUNS, STAGES | BESIDE_STAGES, JOINING, {"library"}, {"lab", "serve"}, {"cli"})
 FACE = {"__init__", "__main__"}
@@ -80,7 +80,7 @@ def test_only_library_and_what_joins_backends_read_settings() -> None:
         for _, module in imports_of(path)
         if module == "openbook.settings"
     }
-    assert readers <= {"library", "embedders", "adding", "cli"}, readers
+    assert readers <= {"library", "embedders", "cli"}, readers
 
 
 def part_of_file(path: Path) -> str:

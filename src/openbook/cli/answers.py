@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from openbook.cli.output import duration, stdout_console
-from openbook.cli.places import place_name, snippet
+from openbook.cli.places import flowing, place_name, snippet
 from openbook.cli.safe_text import one_line, printable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def print_answer(answer: Answer) -> None:
     """Print an answer and what it rests on, or the nearest misses."""
     console = stdout_console()
     if answer.status == "answered":
-        console.print(Text(printable(marked_text(answer))))
+        console.print(Text(flowing(printable(marked_text(answer)))))
         console.print()
         _print_sources(console, answer)
     else:
@@ -57,6 +57,8 @@ def _print_sources(console: Console, answer: Answer) -> None:
             continue
         console.print(_heading(evidence))
         for citation in cited:
+            if citation.quote == answer.text[citation.start : citation.end]:
+                continue  # the answer is this quote: it has been read already
             line = Text(f"“{one_line(citation.quote)}”")
             if not citation.supported:
                 line.append("  (not supported by this source)", style="red")
@@ -82,8 +84,8 @@ def _print_footer(console: Console, answer: Answer) -> None:
     parts = [f"Confidence {answer.confidence:.2f}"]
     if answer.generator:
         parts.append(answer.generator)
-    if "total" in answer.timings_ms:
-        parts.append(duration(answer.timings_ms["total"] / 1000))
+    if answer.timings_ms:
+        parts.append(duration(sum(answer.timings_ms.values()) / 1000))
     console.print(Text(" · ".join(parts), style="dim"))
     for note in answer.notes:
         console.print(Text(one_line(note), style="dim"))

@@ -14,6 +14,8 @@ _WORD: Final = re.compile(r"\w+")
 _WIDE_SCRIPT: Final = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts written without blanks between words: their words are looked for inside others."""
 
+_MEANT_AS_LINE: Final = re.compile(r"\s{2,}|\t|\s*(?:[-*+•|>#]|\d+[.)]\s)")
+
 
 def place_name(path: str, place: str, heading: str, page: int | None) -> str:
     """Return "joins.qmd, Keys › Primary keys" or "paper.pdf, p. 7, Results"."""
@@ -49,6 +51,27 @@ def snippet(text: str, words: tuple[str, ...], *, limit: int = SNIPPET) -> str:
     end = line.rfind(" ", begin + limit // 2, begin + limit)
     end = end if end > 0 else begin + limit
     return f"{'… ' if begin else ''}{line[begin:end].rstrip()} …"
+
+
+def flowing(text: str) -> str:
+    """Return `text` with the line ends inside its paragraphs taken out, so that a terminal wraps it anew.
+
+    Lines that mean something as lines stay: lists, tables, headings, quotes, anything indented or fenced.
+    """
+    lines: list[str] = []
+    fenced = joinable = False
+    for line in text.splitlines():
+        fence = line.lstrip().startswith(("```", "~~~"))
+        meant = fenced or fence or not line.strip() or _MEANT_AS_LINE.match(line) is not None
+        if joinable and not meant:
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+        fenced ^= fence
+        joinable = (
+            not fenced and not fence and bool(line.strip()) and not line.lstrip().startswith(("#", "|"))
+        )
+    return "\n".join(lines)
 
 
 def _same_word(left: str, right: str) -> bool:

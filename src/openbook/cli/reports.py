@@ -93,7 +93,7 @@ def print_verification(verification: Verification) -> None:
     for name, number in verification.checked.items():
         _line(f"{one_line(name):<28} {number:,}", safe=True)
     for repair in verification.repaired:
-        _line(f"repaired  {repair}")
+        _line(f"repaired  {one_line(repair)}", safe=True)
     for problem in verification.problems:
         _line(f"{_coloured('problem', 'red')}   {one_line(problem)}", safe=True)
     _line("Everything agrees." if verification.ok else "Not everything agrees.", bold=True)
