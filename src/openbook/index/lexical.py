@@ -2,10 +2,9 @@
 
 The index holds, for each chunk, the terms of its context and text (see
 `analysis`) with their counts, its id, its document's id and its language: no
-text and no word positions. How far it has followed the ledger stands in a
-record that is part of the same tantivy commit, so the two cannot drift apart.
-Whatever is wrong with the folder (missing, damaged, of another library, of an
-older analysis), `catch_up` makes it anew from the ledger and says so in `note`.
+text and no word positions. Whatever is wrong with the folder (missing,
+damaged, of another library, of an older analysis), `catch_up` makes it anew
+from the ledger and says so in `note`.
 
 BM25 is tantivy's: k1 = 1.2, b = 0.75, idf = ln(1 + (N - n + 0.5) / (n + 0.5)),
 lengths kept in one byte (Robertson and Zaragoza, "The Probabilistic Relevance

@@ -4,11 +4,16 @@ Chunks are added by one thread, so a segment holds chunks in the order in
 which they came. Removed chunks are only marked as such by tantivy; their terms
 stay in the segment until it is merged. `rewrite_segments` gets rid of them:
 it removes *all* chunks of such a segment and adds the living ones again, after
-which tantivy drops the empty segment. The records of earlier commits are
-left where they are (the highest sequence counts), because removing one would
-mark its whole segment as having removals.
+which tantivy drops the empty segment.
 
-Refused: waiting for tantivy's own merges (they come when they come), and
+How far the index has followed the ledger stands in `followed.json`, written
+*after* the commit whose number it names. A crash in between leaves an older
+sequence there, from which changes are applied again, without harm; it can
+never be ahead of the index. Refused: keeping it in the index as a document
+without words. Each commit adds one, BM25 counts them all as empty documents,
+and a library that grew file by file was scored as if half of it were blank.
+
+Refused too: waiting for tantivy's own merges (they come when they come), and
 rebuilding everything on each removal.
 """
 
@@ -16,12 +21,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import struct
 import zlib
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +40,8 @@ if TYPE_CHECKING:
     from openbook.index.ledger import Ledger
     from openbook.index.records import Change
 
-_FORMAT: Final = f"2.{analysis.ANALYSIS_VERSION}"
+_FORMAT: Final = f"3.{analysis.ANALYSIS_VERSION}"
+_FOLLOWED: Final = "followed.json"
 WHOLE_DOCUMENT_CHUNKS: Final = 4
 """In a document of at most so many chunks, each is found by the words of the whole document.
 
@@ -49,6 +56,16 @@ _BATCH: Final = 20_000
 
 class Unusable(Exception):
     """What is in the folder cannot serve; says why, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What `followed.json` holds: the index has at least all changes up to `sequence` since `commit`."""
+
+    format: str
+    library_id: str
+    sequence: int
+    commit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +88,7 @@ class Opened:
 class Segment:
     """A part of the index as its `meta.json` lists it. `number` is its place among them.
 
-    `entries` counts chunks and records, those marked as `removed` included.
+    `entries` counts chunks, those marked as `removed` included.
     """
 
     number: int
@@ -86,14 +103,15 @@ class LexicalFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._meta = folder / "meta.json"
+        self._followed = folder / _FOLLOWED
 
     def stamp(self) -> tuple[int, ...]:
         """Return a value that changes with every commit."""
         try:
-            found = self._meta.stat()
+            found = self._meta.stat(), self._followed.stat()
         except OSError:
             return ()
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return tuple(number for one in found for number in (one.st_mtime_ns, one.st_ino, one.st_size))
 
     def open(self, library_id: str | None) -> Opened:
         """Open the newest commit. Raises Unusable."""
@@ -103,7 +121,7 @@ class LexicalFolder:
             raise Unusable("The lexical index is missing.")
         try:
             with rust_errors("opened"):
-                opened = _opened(tantivy.Index.open(str(self._folder)))
+                opened = _opened(tantivy.Index.open(str(self._folder)), self._read_followed())
         except LibraryError as error:
             raise Unusable(f"The lexical index is damaged. {error}") from error
         if library_id is not None and opened.library_id != library_id:
@@ -129,13 +147,38 @@ class LexicalFolder:
             try:
                 session = LexicalWriter(writer, opened)
                 yield session
-                session.write_record()
-                writer.commit()
+                commit = writer.commit()
             except BaseException:
                 writer.rollback()
                 raise
             finally:
                 writer.wait_merging_threads()
+            self._write_followed(Followed(_FORMAT, session.library_id, session.sequence, commit))
+
+    def _read_followed(self) -> Followed:
+        """Return how far the newest commit has followed, or less far. Raises Unusable."""
+        try:
+            content = json.loads(self._followed.read_bytes())
+            commit = json.loads(self._meta.read_bytes())["opstamp"]
+        except (OSError, ValueError, KeyError) as error:
+            raise Unusable("The lexical index was never completed.") from error
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise Unusable("The lexical index was written by another version of openbook.")
+        try:
+            followed = Followed(**content)
+        except TypeError as error:
+            raise Unusable(f"The lexical index is damaged: {_FOLLOWED!r} is incomplete.") from error
+        if followed.commit > commit:
+            raise Unusable("The lexical index is older than its record says.")
+        return followed
+
+    def _write_followed(self, followed: Followed) -> None:
+        fresh = self._folder / f"{_FOLLOWED}.new"
+        with fresh.open("w", encoding="utf-8") as file:
+            json.dump(asdict(followed), file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._followed)
 
     def segments(self) -> list[Segment]:
         """Return the segments of the newest commit."""
@@ -163,7 +206,7 @@ class LexicalFolder:
         living = {segment.name for segment in self.segments()}
         for file in self._folder.iterdir():
             name = file.name.split(".")[0]
-            if name and file != self._meta and name not in living:
+            if name and file not in {self._meta, self._followed} and name not in living:
                 file.unlink(missing_ok=True)
 
     def check(self, opened: Opened, ledger: Ledger) -> list[str]:
@@ -199,25 +242,15 @@ class LexicalWriter:
     def __init__(self, writer: tantivy.IndexWriter, opened: Opened) -> None:
         self._writer = writer
         self._opened = opened
-        self._library_id = opened.library_id
-        self._sequence = opened.sequence
-
-    def write_record(self) -> None:
-        """Note in the commit how far it has followed which library."""
-        from tantivy import Document
-
-        record = {"format": _FORMAT, "library": self._library_id, "sequence": self._sequence}
-        entry = Document()
-        entry.add_integer("sequence", self._sequence)
-        entry.add_text("record", json.dumps(record))
-        self._writer.add_document(entry)
+        self.library_id = opened.library_id
+        self.sequence = opened.sequence
 
     def replace_all(self, ledger: Ledger, sequence: int) -> None:
         """Put all chunks of the ledger in the place of whatever there is."""
         self._writer.delete_all_documents()
         for document_id, language, rows in ledger.iterate_texts(None):
             self._add(document_id, language, rows)
-        self._library_id, self._sequence = ledger.library_id, sequence
+        self.library_id, self.sequence = ledger.library_id, sequence
 
     def apply(self, ledger: Ledger, changes: Sequence[Change]) -> None:
         """Apply changes. Applying them again does no harm.
@@ -236,18 +269,16 @@ class LexicalWriter:
         for document_id, language, rows in ledger.iterate_texts(sorted(newest)) if newest else ():
             change = newest[document_id]
             self._add(document_id, language, rows, range(change.first_chunk, change.last_chunk + 1))
-        self._sequence = changes[-1].sequence
+        self.sequence = changes[-1].sequence
 
     def rewrite_segments(self, ledger: Ledger, segments: Sequence[Segment]) -> None:
         """Move the living chunks of these segments into a new one, so that tantivy drops them."""
         moved: set[int] = set()
         documents: set[int] = set()
         for segment in segments:
-            for chunk_ids, document_ids, sequences in _contents(self._opened, segment):
+            for chunk_ids, document_ids in _contents(self._opened, segment):
                 moved.update(chunk_ids)
                 documents.update(document_ids)
-                for sequence in sequences:
-                    self._writer.delete_documents_by_term("sequence", sequence)
         self._remove(moved)
         for document_id, language, rows in ledger.iterate_texts(sorted(documents)):
             self._add(document_id, language, rows, moved)
@@ -314,8 +345,6 @@ def _schema() -> tantivy.Schema:
     builder.add_integer_field("chunk", indexed=True, fast=True)
     builder.add_integer_field("document", fast=True)
     builder.add_text_field("language", tokenizer_name="raw", index_option="basic")
-    builder.add_integer_field("sequence", indexed=True, fast=True)
-    builder.add_text_field("record", stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
@@ -328,25 +357,19 @@ def _prepared(index: tantivy.Index) -> tantivy.Searcher:
     return index.searcher()
 
 
-def _opened(index: tantivy.Index) -> Opened:
+def _opened(index: tantivy.Index, followed: Followed) -> Opened:
     from tantivy import Query
 
     searcher = _prepared(index)
-    records = searcher.search(Query.exists_query("sequence"), 1, order_by_field="sequence")
-    if not records.hits:
-        raise Unusable("The lexical index was never completed.")
-    record = json.loads(searcher.doc(records.hits[0][1])["record"][0])
-    if record["format"] != _FORMAT:
-        raise Unusable("The lexical index was written by another version of openbook.")
     newest = searcher.search(Query.exists_query("chunk"), 1, order_by_field="chunk")
     counted = sorted(searcher.terms_with_prefix("language", "="), key=lambda item: (-item[1], item[0]))
     return Opened(
         index=index,
         searcher=searcher,
         schema=index.schema,
-        library_id=record["library"],
-        sequence=record["sequence"],
-        count=_count(newest),
+        library_id=followed.library_id,
+        sequence=followed.sequence,
+        count=searcher.num_docs,
         highest=newest.hits[0][0] if newest.hits else 0,
         languages=tuple(name[1:] for name, _ in counted),
     )
@@ -357,8 +380,8 @@ def _count(result: tantivy.SearchResult) -> int:
     return int(getattr(result, "count", 0))
 
 
-def _contents(opened: Opened, segment: Segment) -> Iterator[tuple[list[int], list[int], list[int]]]:
-    """Yield (chunk ids, document ids, sequences of records) of a segment, removed ones included."""
+def _contents(opened: Opened, segment: Segment) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield (chunk ids, document ids) of a segment, removed ones included."""
     from tantivy import DocAddress
 
     def values(name: str, addresses: list[DocAddress]) -> list[int]:
@@ -368,7 +391,7 @@ def _contents(opened: Opened, segment: Segment) -> Iterator[tuple[list[int], lis
     for start in range(0, segment.entries, _BATCH):
         stop = min(start + _BATCH, segment.entries)
         addresses = [DocAddress(segment.number, entry) for entry in range(start, stop)]
-        yield values("chunk", addresses), values("document", addresses), values("sequence", addresses)
+        yield values("chunk", addresses), values("document", addresses)
 
 
 def _checksum_fits(file: Path) -> bool:
