@@ -1,0 +1,65 @@
+"""Laws of fusion: what must hold for any scores."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openbook.retrieve import fuse
+from openbook.types import Legs
+
+IDS = st.integers(1, 40)
+WORDS = st.dictionaries(IDS, st.floats(0.01, 30), max_size=20)
+COSINES = st.dictionaries(IDS, st.floats(-1, 1), max_size=20)
+NO_RANKS: Legs[dict[int, int]] = Legs({}, {})
+
+
+@given(WORDS, COSINES, st.floats(0, 1))
+def test_every_candidate_of_either_leg_is_ranked_once_and_best_first(
+    words: dict[int, float], cosines: dict[int, float], weight: float
+) -> None:
+    ranking = fuse(words, cosines, weight=weight, best_words=max(words.values(), default=0), ranks=NO_RANKS)
+    assert sorted(candidate.chunk_id for candidate in ranking) == sorted(words.keys() | cosines.keys())
+    assert all(a.score >= b.score for a, b in zip(ranking, ranking[1:], strict=False))
+
+
+@given(WORDS, COSINES, st.floats(0, 1))
+def test_the_order_of_the_arguments_does_not_matter(
+    words: dict[int, float], cosines: dict[int, float], weight: float
+) -> None:
+    best = max(words.values(), default=0)
+    backward = fuse(
+        dict(reversed(words.items())), dict(reversed(cosines.items())), weight=weight, best_words=best, ranks=NO_RANKS
+    )
+    assert fuse(words, cosines, weight=weight, best_words=best, ranks=NO_RANKS) == backward
+
+
+@given(st.dictionaries(IDS, st.tuples(st.floats(0.01, 30), st.floats(-1, 1)), min_size=1, max_size=20))
+def test_the_score_is_the_stated_convex_combination(scores: dict[int, tuple[float, float]]) -> None:
+    words = {key: bm25 for key, (bm25, _) in scores.items()}
+    cosines = {key: cosine for key, (_, cosine) in scores.items()}
+    best = max(words.values())
+    for candidate in fuse(words, cosines, weight=0.8, best_words=best, ranks=NO_RANKS):
+        expected = 0.8 * cosines[candidate.chunk_id] + 0.2 * words[candidate.chunk_id] / best
+        assert abs(candidate.score - expected) < 1e-9
+        assert abs(sum(candidate.parts.values()) - candidate.score) < 1e-9
+
+
+@given(WORDS)
+def test_without_vectors_the_order_is_that_of_the_words(words: dict[int, float]) -> None:
+    ranking = fuse(words, None, weight=0.8, best_words=max(words.values(), default=0), ranks=NO_RANKS)
+    expected = sorted(words, key=lambda key: (-words[key], key))
+    assert [words[candidate.chunk_id] for candidate in ranking] == [words[key] for key in expected]
+
+
+@given(WORDS, COSINES)
+def test_a_chunk_without_a_vector_counts_as_the_least_similar(
+    words: dict[int, float], cosines: dict[int, float]
+) -> None:
+    best = max(words.values(), default=0)
+    ranking = fuse(words, cosines, weight=0.8, best_words=best, ranks=NO_RANKS)
+    floor = min(cosines.values(), default=0.0)
+    for candidate in ranking:
+        if candidate.chunk_id not in cosines:
+            assert candidate.scores.vector is None
+            assert candidate.parts["cosine"] == 0.8 * floor or not cosines
