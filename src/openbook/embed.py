@@ -120,7 +120,8 @@ class HashEmbedder:
         return [len(_words(text)) for text in texts]
 
     def embed(self, texts: Sequence[str], role: Role) -> FloatMatrix:
-        """Unit rows, shape (len(texts), dimension). `role` makes no difference here."""
+        """Unit rows, shape (len(texts), dimension)."""
+        del role  # a word is the same word in a question and in a document
         rows = np.zeros((len(texts), self.dimension), np.float32)
         for row, text in zip(rows, texts, strict=True):
             # A text without a word still gets a direction, so that every row has unit length.
@@ -134,7 +135,8 @@ class HashEmbedder:
 
     def _slot(self, word: str) -> tuple[int, float]:
         # Not hash(): it is salted per process.
-        number = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+        digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        number = int.from_bytes(digest)
         return number % self.dimension, 1.0 if number >> 63 else -1.0
 
 

