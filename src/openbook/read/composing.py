@@ -83,6 +83,12 @@ class Composer:
             start = self._add(text)
             self._marks.append(Mark("code", start, self._length))
 
+    def verbatim(self, text: str) -> None:
+        """Add text whose lines and spaces are right already, such as another document's."""
+        text = _CONTROL.sub("", text).strip("\n")
+        if text.strip():
+            self._add(text)
+
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Add a table in Markdown, its first row as the header; blank rows and columns are left out.
 

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openbook.errors import ReadError, UnsupportedFile
 from openbook.read.composing import Composer, clean
+from openbook.read.mail import read_mail
 from openbook.read.packages import (
     check_package,
     encrypted,
     is_package,
     package_kind,
-    restore_entities,
-    with_entities_kept,
 )
 from openbook.read.pdf import MEDIA_TYPE as PDF
 from openbook.read.pdf import PdfReader
 from openbook.read.properties import document_title, properties, readable_stem
+from openbook.read.word import read_word
 from openbook.types import Document
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class OfficeReader:
             return Document(path, "", MEDIA_TYPES[suffix], title=readable_stem(path))
         if suffix == ".pdf":
             return PdfReader().read(data, path)
+        if suffix == ".eml":
+            return read_mail(data, path, MEDIA_TYPES[suffix], self.read)
         if suffix in _PACKAGES:
             if data.startswith(_OLE):  # Office puts an encrypted package into the older container
                 raise encrypted(path)
@@ -93,7 +95,7 @@ class OfficeReader:
         if suffix in _SLIDES:
             return _read_slides(data, path, suffix)
         if suffix in _WORD:
-            data = with_entities_kept(data, path)
+            return read_word(data, path, MEDIA_TYPES[suffix])
         return _read_flow(data, path, suffix)
 
 
@@ -136,7 +138,7 @@ def _read_flow(data: bytes, path: str, suffix: str) -> Document:
     _compose_nodes(composer, (result.document or {"nodes": []})["nodes"])
     _compose_attachments(composer, result.children or ())
     if not composer.text and result.content.strip():
-        composer.paragraph(restore_entities(result.content))
+        composer.paragraph(result.content)
     return _document(composer, path, suffix, result)
 
 
@@ -199,7 +201,7 @@ def _compose_nodes(composer: Composer, nodes: Sequence[Any]) -> None:
             continue  # repeated on every page, and no part of what the document says
         content = node["content"]
         kind = content["node_type"]
-        text = restore_entities(str(content.get("text") or ""))
+        text = str(content.get("text") or "")
         if kind == "heading":
             composer.heading(text, int(content.get("level") or 1))
         elif kind == "table":
@@ -237,7 +239,7 @@ def _grid_rows(grid: Any) -> list[list[str]]:
     for cell in grid["cells"]:
         row, column = int(cell["row"]), int(cell["col"])
         if row < len(rows) and column < len(rows[row]):
-            rows[row][column] = restore_entities(str(cell["content"]))
+            rows[row][column] = str(cell["content"])
     return rows
 
 
@@ -279,7 +281,7 @@ def _extract(
         if "password" in words.lower() or "encrypt" in words.lower():
             raise encrypted(path) from error
         raise ReadError(
-            f"{path!r} cannot be read as {suffix[1:]}: it is damaged or something else under that name ({words}). "
+            f"{path!r} cannot be read as {suffix[1:]}: it is damaged or something else ({words}). "
             "Open it with the program that made it and save it anew."
         ) from error
 

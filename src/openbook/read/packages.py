@@ -1,24 +1,33 @@
-"""Office files are zip archives: checked before a parser sees them, and mended where it would lose text.
+"""Office files are zip archives of XML: checked before a parser sees them, and opened with care.
 
 The directory of the archive says how large everything will be, so a zip bomb
-is refused without unpacking a byte of it. kreuzberg (seen with 4.10.4) drops
-the characters & < > from Word files, because it skips XML's entity
-references; `with_entities_kept` replaces them by private characters, and
-`restore_entities` turns these back in the extracted text.
-
-Refused: trusting the sizes in the directory alone. A part that is larger than
-declared ends at the declared size, and archives whose parts overlap are
-turned away.
+is refused without unpacking a byte of it. Refused: trusting the sizes in the
+directory alone. A part that is larger than declared ends at the declared
+size, and archives whose parts overlap are turned away.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import zipfile
+import zlib
 from typing import Final
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
 
 from openbook.errors import LimitExceeded, ReadError
+
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # a kind of compression that is not known here
+    OSError,
+    OverflowError,
+    RuntimeError,  # encrypted
+    ValueError,
+)
+"""What reading a broken archive may raise."""
 
 _MAX_PARTS: Final = 20_000
 _MAX_UNPACKED: Final = 1_000_000_000
@@ -40,17 +49,6 @@ _DECLARED: Final = {
     "application/vnd.oasis.opendocument.presentation": ".odp",
 }
 
-_PRIVATE: Final = {
-    "amp": "\U000ffff0",
-    "lt": "\U000ffff1",
-    "gt": "\U000ffff2",
-    "quot": "\U000ffff3",
-    "apos": "\U000ffff4",
-}
-_PLAIN: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_RESTORE: Final = {ord(_PRIVATE[name]): _PLAIN[name] for name in _PRIVATE}
-_REFERENCE: Final = re.compile(rb"&(amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});")
-
 
 def is_package(data: bytes) -> bool:
     """Whether these bytes begin like a zip archive."""
@@ -62,25 +60,13 @@ def package_kind(data: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
-            declared = (
-                archive.read("mimetype")[:100].decode("ascii", "replace").strip()
-                if "mimetype" in names
-                else ""
-            )
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        NotImplementedError,
-        OverflowError,
-        OSError,
-        EOFError,
-        RuntimeError,
-    ):
+            declared = archive.read("mimetype")[:100] if "mimetype" in names else b""
+    except _BROKEN:
         return ""  # broken or encrypted: whoever reads it will say so
     for part, suffix in _MAIN_PARTS.items():
         if part in names:
             return suffix
-    return _DECLARED.get(kind.decode("ascii", "replace").strip(), "")
+    return _DECLARED.get(declared.decode("ascii", "replace").strip(), "")
 
 
 def check_package(data: bytes, path: str) -> None:
@@ -91,7 +77,7 @@ def check_package(data: bytes, path: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+    except _BROKEN as error:
         raise ReadError(
             f"{path!r} is damaged: the archive inside it is cut off or broken ({error}). "
             "Copy the file again or save it anew."
@@ -112,55 +98,43 @@ def check_package(data: bytes, path: str) -> None:
         raise _bomb(path, "its parts overlap")
 
 
-def with_entities_kept(data: bytes, path: str) -> bytes:
-    """A copy of a Word package whose text has private characters instead of entity references.
-
-    Raises ReadError when a part cannot be unpacked, or declares entities of
-    its own, which no program writes into a Word file and which can be made to
-    grow without bound.
-    """
-    target = io.BytesIO()
+def package_part(data: bytes, name: str, path: str) -> bytes | None:
+    """The content of one part; None where there is none. Raises ReadError for damage."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(target, "w") as copy:
-            for part in source.infolist():
-                name = part.filename
-                if not name.endswith((".xml", ".rels")):
-                    continue  # pictures, fonts and embedded files hold no text of this document
-                content = source.read(part)
-                if b"<!ENTITY" in content or b"<!DOCTYPE" in content:
-                    raise ReadError(
-                        f"{path!r} declares XML entities of its own in {name!r}, as attacks do and Word does not. "
-                        "It was not read; save it anew with a word processor if you trust it."
-                    )
-                if (
-                    name.startswith("word/")
-                    and name.endswith(".xml")
-                    and not content.startswith((b"\xff\xfe", b"\xfe\xff"))
-                ):
-                    content = _REFERENCE.sub(_private_character, content)
-                copy.writestr(zipfile.ZipInfo(name), content)
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.read(name) if name in archive.NameToInfo else None
+    except _BROKEN as error:
         raise ReadError(f"{path!r} is damaged: {error}. Copy the file again or save it anew.") from error
-    return target.getvalue()
 
 
-def restore_entities(text: str) -> str:
-    """Turn the private characters of `with_entities_kept` back into what they stand for."""
-    return text.translate(_RESTORE)
+def parse_xml(content: bytes, name: str, path: str) -> Element:
+    """The root element of a part.
 
+    Raises ReadError for broken XML, and for a part that declares entities of
+    its own: no program writes such a thing into an office file, and it can be
+    made to grow without bound.
+    """
+    parser = expat.ParserCreate(namespace_separator="}")
+    builder = TreeBuilder()
 
-def _private_character(match: re.Match[bytes]) -> bytes:
-    name = match.group(1).decode("ascii")
-    if name in _PRIVATE:
-        return _PRIVATE[name].encode()
-    number = name.removeprefix("#")
-    code = int(number[1:], 16) if number.startswith("x") else int(number)
-    for known, character in _PLAIN.items():
-        if code == ord(character):
-            return _PRIVATE[known].encode()
-    if code < 0x20:
-        return b" "
-    return chr(code).encode() if code < 0xD800 or 0xE000 <= code <= 0x10FFFF else b"\xef\xbf\xbd"
+    def refuse(*_: object) -> None:
+        raise ReadError(
+            f"{path!r} declares XML entities of its own in {name!r}, as attacks do. "
+            "It was not read; save it anew with the program that made it if you trust it."
+        )
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.buffer_text = True
+    try:
+        parser.Parse(content, True)
+        return builder.close()
+    except (expat.ExpatError, AssertionError) as error:
+        raise ReadError(
+            f"{path!r} is damaged: {name!r} inside it is broken ({error}). Save it anew."
+        ) from error
 
 
 def encrypted(path: str) -> ReadError:

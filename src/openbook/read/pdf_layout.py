@@ -37,8 +37,12 @@ _FORMULA: Final = re.compile(r"[=+<>−±×÷·√∂∑∏∫≤≥≠≈∞]")
 _ENDS_PARAGRAPH: Final = (".", "!", "?", ":", "。", "…", "”", '."')
 _ENDS_SENTENCE: Final = (".", "!", "?", ",", ";", "。", "…")
 _MAX_HEADING: Final = 160
+_LARGER: Final = 1.12
+"""From this multiple of the body's size on, type is a heading's."""
 _EDGE_LINES: Final = 3
-"""How many lines from the top and from the bottom may be running headers or footers."""
+"""How many lines at the top and at the bottom may be running headers or footers."""
+_NEAR: Final = 0.1
+"""The share of the text's height, above and below, in which these stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +65,50 @@ def layout(pages: Sequence[Sequence[Line]]) -> list[list[Block]]:
 
 
 def without_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Pages without headers, footers and page numbers: lines at an edge that most pages repeat.
+    """Lines of each page without running headers, footers and page numbers.
 
-    Lines count as the same when they differ only in numbers and stand at the
-    same height; for left and right pages, half of the pages is enough.
+    Those are lines at the edge that many pages have at the same height and
+    that differ only in numbers; 40 % of the pages is many, since left and
+    right pages may differ. Where the words with their numbers are all
+    different and large, they are the headings of chapters, and stay.
     """
     if len(pages) < 3:
         return [list(page) for page in pages]
-    edges = [_edge_lines(page) for page in pages]
-    seen = Counter(key for page in edges for key in {_running_key(line) for line in page})
-    often = max(3, 0.4 * len(pages))
+    bottom = min((line.bottom for page in pages for line in page), default=0.0)
+    top = max((line.top for page in pages for line in page), default=0.0)
+    edges = [set(_edge_lines(page, bottom, top)) for page in pages]
+    seen = Counter(key for edge in edges for key in {_running_key(line) for line in edge})
+    texts = {key: {line.text for edge in edges for line in edge if _running_key(line) == key} for key in seen}
+    body = _body_size(pages)
+
+    def runs(line: Line) -> bool:
+        key = _running_key(line)
+        if seen[key] < max(3, 0.4 * len(pages)):
+            return False
+        return (
+            line.size < body * _LARGER or len(texts[key]) < seen[key] or not _HEADING_WORD.search(line.text)
+        )
+
     return [
-        [line for line in page if not (line in edge and seen[_running_key(line)] >= often)]
+        [line for line in page if line not in edge or not runs(line)]
         for page, edge in zip(pages, edges, strict=True)
     ]
 
 
-def _edge_lines(page: Sequence[Line]) -> list[Line]:
+def _edge_lines(page: Sequence[Line], bottom: float, top: float) -> list[Line]:
+    """The few lines of a page that are near to where the document's text begins or ends."""
+    near = _NEAR * (top - bottom)
     by_height = sorted(page, key=lambda line: -line.top)
-    return by_height[:_EDGE_LINES] + by_height[_EDGE_LINES:][-_EDGE_LINES:]
+    above = [line for line in by_height[:_EDGE_LINES] if line.top > top - near]
+    below = [line for line in by_height[-_EDGE_LINES:] if line.bottom < bottom + near]
+    return above + below
 
 
 def _running_key(line: Line) -> tuple[str, int]:
-    return _DIGITS.sub("#", line.text), round(line.bottom / 6)
+    """What a running line has in common from page to page: words, and height within 20 points."""
+    words = _DIGITS.sub("#", line.text)
+    # A number alone is a page's number wherever at the edge it stands.
+    return words, round(line.bottom / 20) if _HEADING_WORD.search(words) else 0
 
 
 def _body_size(pages: Sequence[Sequence[Line]]) -> float:
@@ -111,7 +136,7 @@ def _heading_ranks(pages: Sequence[Sequence[Line]], body: float) -> dict[tuple[f
 
 def _could_head(line: Line, body: float) -> bool:
     """Whether a line's type is a heading's: larger than the body or bold, and words rather than a formula."""
-    if line.size < body * 1.12 and not (line.bold and line.size >= body * 0.95):
+    if line.size < body * _LARGER and not (line.bold and line.size >= body * 0.95):
         return False
     return _HEADING_WORD.search(line.text) is not None and _FORMULA.search(line.text) is None
 
@@ -172,11 +197,14 @@ class _Measure:
         return self._prose_joint(group, above, line)
 
     def _prose_joint(self, group: _Group, above: Line, line: Line) -> str | None:
-        if _BULLET.match(line.text) and not _goes_on(above):
-            return None
         hanging = _BULLET.match(group.lines[0].text) is not None
-        if hanging and line.left > group.lines[0].left + 2:
-            return " "
+        if _SYMBOL.match(line.text) or (_BULLET.match(line.text) and (hanging or not _goes_on(above))):
+            return None
+        if hanging:
+            if line.left > group.lines[0].left + 2:
+                return " "
+            if line.text[:1].isupper():
+                return None
         if line.left > above.left + 0.8 * self._body and "\x02" not in above.text and not _goes_on(above):
             return None  # indented: a new paragraph
         if self._right - above.right < max(0.2 * (self._right - above.left), 6 * self._body):
@@ -227,7 +255,7 @@ def _block(group: _Group, body: float, ranks: dict[tuple[float, bool], int], wor
     text = make_whole(group.text, words)
     first = group.lines[0]
     short = len(text) <= _MAX_HEADING and "\n" not in text
-    larger = first.size >= body * 1.12
+    larger = first.size >= body * _LARGER
     if short and _could_head(first, body) and (larger or not text.endswith(_ENDS_SENTENCE)):
         return Block("heading", text, rank=ranks[first.size, first.bold])
     if _SYMBOL.match(text):
