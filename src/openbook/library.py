@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openbook.embed import Embedder
-    from openbook.index.records import DocumentRecord, Source
+    from openbook.index.records import DocumentRecord
     from openbook.types import Chunk, Document
     from openbook.vectorize import Embedded
 
@@ -215,7 +215,7 @@ class Library:
         hits = retriever.search(request, vector)
         coverage = self._indexes.coverage()
         if vector is not None and coverage < 1:
-            notes = (*notes, f"{coverage:.0%} of the library has vectors so far; the rest was searched by words.")
+            notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")
         return Hits(question, tuple(hits), coverage if vector is not None else 0.0, notes)
 
     def ask(self, question: str, *, k: int | None = None, where: Sequence[str] = ()) -> Answer:
@@ -431,8 +431,8 @@ class Library:
         if embedder is None:
             return None, (f"The model {active.name} is not installed; searched by words alone. {_INSTALL}",)
         return None, (
-            f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched by "
-            "words alone. Run `openbook add` to embed the library with the new model.",
+            (f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched by "
+            "words alone. Run `openbook add` to embed the library with the new model."),
         )
 
     def _query_vector(self, question: str) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:

@@ -56,20 +56,18 @@ def embed_pending(
     """
     _, total = ledger.pending_counts(generation.id)
     started = published = time.monotonic()
-    computed = finished = 0
+    computed = done = 0
     while documents := ledger.pending_documents(generation.id, GROUP_DOCUMENTS):
-        texts = ledger.missing_texts(generation.id, documents)
-        for part in _slices(texts, SLICE_TEXTS):
+        for part in _slices(ledger.missing_texts(generation.id, documents), SLICE_TEXTS):
             vectors = embedder.embed([text for _, text in part], "document")
             ledger.put_vectors(generation.id, [key for key, _ in part], vectors.astype(np.float16))
             computed += len(part)
-            done = min(finished + computed, total)
+            done = min(done + len(part), total)
             elapsed = time.monotonic() - started
             eta = elapsed / computed * (total - done) if elapsed > 1 else None
             progress(Progress("embedding", done, total, eta_seconds=eta))
         ledger.mark_embedded(generation.id, documents)
-        _, left = ledger.pending_counts(generation.id)
-        finished = total - left - computed
+        done = total - ledger.pending_counts(generation.id)[1]
         if time.monotonic() - published > PUBLISH_SECONDS:
             publish()
             published = time.monotonic()

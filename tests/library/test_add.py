@@ -130,7 +130,9 @@ def test_a_file_that_turns_bad_keeps_its_readable_version(library: Library, docu
     assert outcomes(library.add(documents))["birds/heron.md"] == "unchanged"
 
 
-def test_too_large_files_are_skipped_with_the_reason(tmp_path: Path, documents: Path, settings: Settings) -> None:
+def test_too_large_files_are_skipped_with_the_reason(
+    tmp_path: Path, documents: Path, settings: Settings
+) -> None:
     settings = settings.updated({"max_file_bytes": 100}, source="this test")
     with Library(tmp_path / "small", settings=settings) as library:
         report = library.add(documents)

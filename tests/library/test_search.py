@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,13 +81,14 @@ def test_exact_copies_are_one_hit_with_every_location(library: Library, document
 
 def test_neighbouring_chunks_become_one_hit(open_library: Opener) -> None:
     library = open_library()
-    text = "\n\n".join(f"Paragraph {n} tells of lighthouses and the sea around them, at length." for n in range(40))
+    paragraphs = [f"Paragraph {n} tells of lighthouses and the sea around them, at length." for n in range(40)]
+    text = "\n\n".join(paragraphs)
     library.add_documents([Document("long.txt", text, "text/plain", title="Long")], source="test")
     hits = library.search("lighthouses and the sea", k=3)
     chunk = library.search("lighthouses and the sea", k=1, per_document=1)[0]
     assert any(len(hit.text) > len(chunk.text) for hit in hits)
     spans = sorted((hit.start, hit.end) for hit in hits)
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
 def test_without_a_model_words_alone_are_searched_and_it_says_so(

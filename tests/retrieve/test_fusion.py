@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +22,7 @@ def test_every_candidate_of_either_leg_is_ranked_once_and_best_first(
 ) -> None:
     ranking = fuse(words, cosines, weight=weight, best_words=max(words.values(), default=0), ranks=NO_RANKS)
     assert sorted(candidate.chunk_id for candidate in ranking) == sorted(words.keys() | cosines.keys())
-    assert all(a.score >= b.score for a, b in zip(ranking, ranking[1:], strict=False))
+    assert all(a.score >= b.score for a, b in itertools.pairwise(ranking))
 
 
 @given(WORDS, COSINES, st.floats(0, 1))
@@ -28,9 +30,8 @@ def test_the_order_of_the_arguments_does_not_matter(
     words: dict[int, float], cosines: dict[int, float], weight: float
 ) -> None:
     best = max(words.values(), default=0)
-    backward = fuse(
-        dict(reversed(words.items())), dict(reversed(cosines.items())), weight=weight, best_words=best, ranks=NO_RANKS
-    )
+    reversed_words, reversed_cosines = dict(reversed(words.items())), dict(reversed(cosines.items()))
+    backward = fuse(reversed_words, reversed_cosines, weight=weight, best_words=best, ranks=NO_RANKS)
     assert fuse(words, cosines, weight=weight, best_words=best, ranks=NO_RANKS) == backward
 
 

@@ -82,7 +82,10 @@ class Synchroniser:
                 self.outcomes.append(Outcome(item.path, "moved", moved.reason, document_id))
 
     def _remove(self, plan: Plan, now: str) -> None:
-        gone = [replace(r, outcome="removed", document_id=None, reason="", checked_at=now) for r in plan.removed]
+        gone = [
+            replace(record, outcome="removed", document_id=None, reason="", checked_at=now)
+            for record in plan.removed
+        ]
         documents = [r.document_id for r in plan.removed if r.document_id is not None]
         earlier = [r.path for r in self._known.values() if r.outcome == "removed"]
         with self._ledger.transaction():

@@ -7,7 +7,6 @@ documents and vectors included, so that no file is in the library twice.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def _digest(document: Document) -> bytes:
 
 def _scope(ledger: Ledger, path: Path) -> Scope:
     """The source that `path` belongs to; a new one where it belongs to none."""
-    absolute = Path(os.path.abspath(path))
+    absolute = path.resolve()
     folders = [source for source in ledger.sources() if source.kind != "memory"]
     for source in folders:
         if source.kind == "folder" and absolute.is_relative_to(source.root):
