@@ -30,7 +30,8 @@ GROUPS: dict[str, Callable[[], Iterator[Figure]]] = {
 
 def main() -> int:
     """Measure the chosen groups, print a row for each figure, and say whether all were met."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--skip", nargs="+", choices=GROUPS, default=[])
     arguments = parser.parse_args()

@@ -89,7 +89,8 @@ def _document(number: int, texts: list[str]) -> tuple[Document, list[Chunk]]:
         pieces.append(Chunk(position, start, start + len(text), text, context=f"Document {number} > Part"))
         start += len(text) + 1
     whole = "\n".join(texts)
-    return Document(f"document{number}.txt", whole, "text/plain", title=f"Document {number}", language="en"), pieces
+    title = f"Document {number}"
+    return Document(f"document{number}.txt", whole, "text/plain", title=title, language="en"), pieces
 
 
 if __name__ == "__main__":
