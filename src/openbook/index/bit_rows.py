@@ -43,6 +43,15 @@ def word_count(dimension: int) -> int:
     return -(-dimension // 64)
 
 
+def products(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the product of each row with the query: `rows @ query`, but without BLAS.
+
+    BLAS would start threads for it, and wait for them: 0.1 ms become 20 ms on a busy machine.
+    """
+    result: NDArray[np.float32] = np.einsum("ij,j->i", rows, query)
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class BitRows:
     """Rows of bits with their chunk ids and their row numbers in the file of vectors.
@@ -130,6 +139,21 @@ class BitRows:
             ties = ties[np.argpartition(ids, missing)[:missing]]
         chosen = np.sort(np.concatenate([inside, ties]))
         return chosen if positions is None else positions[chosen]
+
+    def likeliest(self, query: NDArray[np.float32], count: int, positions: Ids) -> Ids:
+        """Return those `count` of the positions whose rows promise the greatest products with `query`.
+
+        The promise is the product of the query's numbers, shape (dimension,),
+        with the row's signs: it knows which dimensions matter to the query,
+        which a count of differing bits does not. The result is sorted.
+        """
+        if len(positions) <= count:
+            return positions
+        signs = np.unpackbits(self.bits_at(positions).view(np.uint8), axis=1, count=len(query))
+        # Signs are 0 and 1 here, not -1 and 1, which changes all products alike.
+        promised = products(signs.astype(np.float32), query).round(4)
+        best = np.lexsort((self.ids[positions], -promised))[:count]
+        return np.sort(positions[best])
 
     def _distances(self, query: Words) -> NDArray[np.uint16]:
         distances = np.empty(len(self), dtype=np.uint16)

@@ -14,7 +14,6 @@ too few or none. The scan filters before, and a new row is there at once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openbook.index.bit_rows import sign_bits
+from openbook.index.bit_rows import products, sign_bits
 from openbook.index.row_files import Header, Loaded, RowFiles, Unusable
 from openbook.index.surroundings import mix
 
@@ -34,15 +33,18 @@ if TYPE_CHECKING:
 
 _REMOVED_SHARE: Final = 0.2
 """Above this share of removed rows the living ones are copied to new files."""
+_SCREENED: Final = 4_000
+"""So many rows with the fewest differing bits are looked at more closely …"""
+_RESCORED: Final = 600
+"""… and so many of them are read and scored exactly.
+
+Recall@10 against exact search is .995 in a million rows drawn around 24,000 real sentences, .999 among those
+themselves. Without the closer look, which costs half a millisecond, it takes 2,500 rows read from disk.
+"""
 _TOLERANCE: Final = 2e-3
 """Two float16 numbers this near are the same: another machine may round a sum differently."""
 _STRETCH: Final = 16_384
 """Rows copied at once."""
-
-
-def rescored(count: int, limit: int) -> int:
-    """How many of `count` rows are scored exactly to find the best `limit`."""
-    return max(5 * limit, round(400 * math.log10(max(count, 10))))
 
 
 class VectorIndex:
@@ -172,11 +174,10 @@ class VectorIndex:
             return []
         bits = loaded.bits
         positions = None if within is None else np.sort(bits.positions(within))
-        size = len(bits) if positions is None else len(positions)
-        if not size:
+        if not len(bits if positions is None else positions):
             return []
-        nearest = bits.nearest(sign_bits(query[np.newaxis])[0], rescored(size, limit), positions)
-        scored = _cosines(loaded, query, nearest)
+        screened = bits.nearest(sign_bits(query[np.newaxis])[0], max(_SCREENED, 8 * limit), positions)
+        scored = _cosines(loaded, query, bits.likeliest(query, max(_RESCORED, 2 * limit), screened))
         return sorted(scored.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
 
     def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
@@ -255,9 +256,9 @@ def _cosines(loaded: Loaded, query: NDArray[np.float32], positions: NDArray[np.i
     """Return chunk id → cosine for the rows at these positions."""
     rows = loaded.bits.rows[positions]
     order = np.argsort(rows)
-    products = loaded.vectors.read(rows[order]).astype(np.float32) @ query
+    found = products(loaded.vectors.read(rows[order]).astype(np.float32), query)
     # The last digits depend on how the product was cut up; garbage on the disk must not be a best hit.
-    bounded = np.where(np.isfinite(products), np.clip(products, -1.0, 1.0), -1.0)
+    bounded = np.where(np.isfinite(found), np.clip(found, -1.0, 1.0), -1.0)
     cosines = bounded.astype(np.float64).round(6)
     ids = loaded.bits.ids[positions][order]
     return dict(zip(ids.tolist(), cosines.tolist(), strict=True))
