@@ -76,12 +76,12 @@ class Composer:
             self._add(f"{indent}{marker} {lines}", tight=self._last_was_item)
             self._last_was_item = True
 
-    def code(self, text: str) -> None:
+    def code(self, text: str, language: str = "") -> None:
         """Add a block of code as it is, with a mark."""
         text = _CONTROL.sub("", text).strip("\n")
         if text.strip():
             start = self._add(text)
-            self._marks.append(Mark("code", start, self._length))
+            self._marks.append(Mark("code", start, self._length, language))
 
     def verbatim(self, text: str) -> None:
         """Add text whose lines and spaces are right already, such as another document's."""
@@ -89,8 +89,8 @@ class Composer:
         if text.strip():
             self._add(text)
 
-    def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Add a table in Markdown, its first row as the header; blank rows and columns are left out.
+    def table(self, rows: Sequence[Sequence[str]], *, header: bool = True) -> None:
+        """Add a table in Markdown, its first row as the `header`; blank rows and columns are left out.
 
         A table of one column is no more than lines, and is added as such.
         """
@@ -98,7 +98,7 @@ class Composer:
         if lines:
             start = self._add("\n".join(lines))
             if lines[0].startswith("| "):
-                self._marks.append(Mark("table", start, self._length, lines[0]))
+                self._marks.append(Mark("table", start, self._length, lines[0] if header else ""))
 
     _last_was_item: bool = False
 
