@@ -35,10 +35,11 @@ _EVIDENCE: Final = 4
 """Well-formed UTF-8 characters for each malformed byte, from which on a file is damaged UTF-8."""
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_CANDIDATES: Final = (
-    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 "
-    "koi8_r cp866 cp437 cp850 mac_roman mac_cyrillic cp932 euc_jp gb18030 big5 cp949"
-).split()
+_CANDIDATES: Final = [
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
+    "koi8_r", "cp866", "cp437", "cp850", "mac_roman", "mac_cyrillic",
+    "cp932", "euc_jp", "gb18030", "big5", "cp949",
+]  # fmt: skip
 """Encodings in which people have really left files."""
 
 

@@ -30,10 +30,10 @@ _SUFFIXES: Final[Mapping[str, str]] = {
     RESTRUCTURED_TEXT: ".rst .rest",
     CODE: (
         ".py .pyi .pyx .r .jl .m .js .mjs .cjs .jsx .ts .tsx .java .kt .kts .scala .groovy .c .h .cc .cpp "
-        ".cxx .hpp .hh .hxx .cs .fs .vb .go .rs .swift .rb .php .pl .pm .lua .sh .bash .zsh .fish .ps1 .bat .sql "
-        ".hs .ml .mli .ex .exs .erl .clj .cljs .lisp .el .scm .dart .zig .nim .f .f90 .f95 .for .pas .asm .s "
-        ".css .scss .sass .less .vue .svelte .xml .xsd .xsl .yaml .yml .toml .ini .cfg .conf .properties "
-        ".proto .graphql .tf .cmake .mk .gradle .dockerfile .sas .do .v .sv .vhd .vhdl .tcl"
+        ".cxx .hpp .hh .hxx .cs .fs .vb .go .rs .swift .rb .php .pl .pm .lua .sh .bash .zsh .fish .ps1 .bat "
+        ".sql .hs .ml .mli .ex .exs .erl .clj .cljs .lisp .el .scm .dart .zig .nim .f .f90 .f95 .for .pas "
+        ".asm .s .css .scss .sass .less .vue .svelte .xml .xsd .xsl .yaml .yml .toml .ini .cfg .conf "
+        ".properties .proto .graphql .tf .cmake .mk .gradle .dockerfile .sas .do .v .sv .vhd .vhdl .tcl"
     ),
     OFFICE: (
         ".pdf .docx .docm .dotx .doc .pptx .pptm .ppsx .ppt .xlsx .xlsm .xlsb .xls .ods .odt .odp .epub .fb2 "
@@ -61,10 +61,12 @@ _NAMES: Final[Mapping[str, str]] = {
 _REFUSED: Final[Mapping[str, str]] = {
     "is an image, and text in images is not recognised. A PDF with a text layer or a description in a "
     "text file would be read": (
-        ".png .jpg .jpeg .jpe .gif .bmp .tif .tiff .webp .heic .heif .avif .ico .icns .svg .svgz .eps .raw .cr2 "
-        ".nef .arw .dng .jp2 .psd .psb .xcf .ai .sketch .fig .xd"
+        ".png .jpg .jpeg .jpe .gif .bmp .tif .tiff .webp .heic .heif .avif .ico .icns .svg .svgz .eps .raw "
+        ".cr2 .nef .arw .dng .jp2 .psd .psb .xcf .ai .sketch .fig .xd"
     ),
-    "is a sound recording. A transcript as text or subtitles (.srt, .vtt) would be read": ".mp3 .wav .flac .ogg .oga .opus .m4a .m4b .aac .wma .aif .aiff .mid .midi .amr",
+    "is a sound recording. A transcript as text or subtitles (.srt, .vtt) would be read": (
+        ".mp3 .wav .flac .ogg .oga .opus .m4a .m4b .aac .wma .aif .aiff .mid .midi .amr"
+    ),
     "is a video. A transcript as text or subtitles (.srt, .vtt) would be read": (
         ".mp4 .m4v .mov .avi .mkv .webm .wmv .flv .mpg .mpeg .3gp .mts .m2ts .vob .ogv"
     ),
