@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from rich.padding import Padding
 from rich.text import Text
 
-from openbook.cli.output import duration, stdout_console
+from openbook.cli.output import duration, print_indented, stdout_console
 from openbook.cli.places import flowing, place_name, snippet
 from openbook.cli.safe_text import one_line, printable
 
@@ -62,7 +61,7 @@ def _print_sources(console: Console, answer: Answer) -> None:
             line = Text(f"“{one_line(citation.quote)}”")
             if not citation.supported:
                 line.append("  (not supported by this source)", style="red")
-            console.print(Padding(line, (0, 0, 0, 4)))
+            print_indented(console, line)
         if evidence.url:
             console.print(Text(f"    {one_line(unquote(evidence.url))}", style="dim"), soft_wrap=True)
         console.print()
@@ -70,7 +69,7 @@ def _print_sources(console: Console, answer: Answer) -> None:
 
 def _print_miss(console: Console, evidence: Evidence) -> None:
     console.print(_heading(evidence))
-    console.print(Padding(Text(snippet(evidence.text, (), limit=160)), (0, 0, 0, 4)))
+    print_indented(console, Text(snippet(evidence.text, (), limit=160)))
     console.print()
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
 from rich.text import Text
 
-from openbook.cli.output import stdout_console
+from openbook.cli.output import print_indented, stdout_console
 from openbook.cli.places import highlights, place_name, snippet
 from openbook.cli.safe_text import one_line, printable
 
@@ -25,7 +24,7 @@ def print_hits(hits: Hits, *, explain: bool, full: bool) -> None:
     for number, hit in enumerate(hits, start=1):
         _print_hit(console, number, hit, full=full)
         if explain:
-            console.print(Padding(_explanation(hit), (0, 0, 0, 4)))
+            print_indented(console, _explanation(hit))
         console.print()
     for note in hits.notes:
         console.print(Text(one_line(note), style="dim"))
@@ -38,7 +37,7 @@ def _print_hit(console: Console, number: int, hit: Hit, *, full: bool) -> None:
     line.append(f"  {hit.score:.3f}", style="dim")
     console.print(line)
     shown = printable(hit.text).strip("\n") if full else snippet(hit.text, hit.matched)
-    console.print(Padding(_highlighted(shown, hit.matched), (0, 0, 0, 4)))
+    print_indented(console, _highlighted(shown, hit.matched))
     for location in hit.locations:
         copy = place_name(location.path, location.place, "", location.page)
         console.print(Text(f"    also in {copy}", style="dim"))

@@ -9,6 +9,7 @@ from openbook.json_form import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 WIDTH: Final = 100
 """Columns of text at most; longer lines are hard to read."""
@@ -30,6 +31,15 @@ def stdout_console() -> Console:
     console = Console(markup=False, highlight=False, emoji=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     return console
+
+
+def print_indented(console: Console, text: Text, *, indent: int = 4) -> None:
+    """Print text wrapped to the console's width behind `indent` blanks, without blanks at line ends."""
+    from rich.text import Text
+
+    for line in text.wrap(console, max(console.width - indent, 20)):
+        line.rstrip()
+        console.print(Text.assemble(" " * indent if line.plain else "", line), soft_wrap=True)
 
 
 def count(number: int, noun: str) -> str:

@@ -39,7 +39,7 @@ def highlights(text: str, words: tuple[str, ...]) -> list[tuple[int, int]]:
 
 def snippet(text: str, words: tuple[str, ...], *, limit: int = SNIPPET) -> str:
     """Return the stretch of `text` that shows most of `words`, on one line, cut at blanks."""
-    line = one_line(text)
+    line = one_line(text).lstrip("# ")
     if len(line) <= limit:
         return line
     starts = [start for start, _ in highlights(line, words)] or [0]

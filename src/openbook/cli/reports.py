@@ -39,7 +39,8 @@ def print_problems(outcomes: Iterable[Outcome]) -> None:
         chosen = [outcome for outcome in outcomes if outcome.kind == kind]
         for outcome in chosen[: SHOWN if kind != "failed" else None]:
             label = _coloured(f"  {kind:<8}", _COLOURS[kind])
-            _line(f"{label} {one_line(outcome.path)}: {one_line(outcome.reason)}", safe=True)
+            reason = one_line(outcome.reason.removeprefix(f"{outcome.path!r} "))
+            _line(f"{label} {one_line(outcome.path)}: {reason}", safe=True)
         if kind != "failed" and len(chosen) > SHOWN:
             _line(f"  … and {len(chosen) - SHOWN:,} more {kind}; --json names them all.", dim=True)
 
