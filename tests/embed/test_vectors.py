@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,31 @@ def test_lone_surrogates_are_taken_as_question_marks(tmp_path: Path, tiny: Path)
     vectors = embedder.embed(["cat \ud800 dog", "cat ? dog"], "document")
     assert (vectors[0] == vectors[1]).all()
     assert embedder.count_tokens(["\udcff"]) == [1]
+
+
+GOLDEN = {
+    "How do I join two tables?": [0.07578, 0.04291, -0.01782, 0.07248, -0.02512, 0.01824, 0.05232, 0.02522],
+    "": [-0.11884, 0.0483, -0.00255, -0.01101, 0.05195, 0.01029, 0.11543, 0.0007],
+    "A left join keeps every row of the first table. " * 40: [
+        -0.04412, -0.05137, 0.0014, 0.00802, -0.01428, 0.03814, -0.00795, -0.02989,
+    ],
+    "Café, naïve, 漢字 and \U0001f600": [
+        -0.01135, -0.03331, 0.01395, 0.04301, 0.02068, 0.0093, 0.0287, -0.09197,
+    ],
+}  # fmt: skip
+"""The first eight numbers of what `reference_vectors` makes of the default model's own files."""
+
+
+def test_the_default_model_gives_the_vectors_of_the_formulas(installed_model: Path) -> None:
+    embedder = OnnxEmbedder(installed_model, precision="float32")
+    vectors = embedder.embed(list(GOLDEN), "document")[:, :8]
+    assert np.abs(vectors - np.array(list(GOLDEN.values()))).max() < 1e-5
+
+
+def test_the_default_model_in_int8_stays_near(installed_model: Path, data: Path) -> None:
+    lines = (data / "clapnq" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[:60]
+    texts = [json.loads(line)["text"] for line in lines]
+    exact = OnnxEmbedder(installed_model, precision="float32").embed(texts, "document")
+    cosines = (OnnxEmbedder(installed_model, precision="int8").embed(texts, "document") * exact).sum(axis=1)
+    assert cosines.min() > 0.985  # .9891 over all 300
+    assert cosines.mean() > 0.994  # .9954
