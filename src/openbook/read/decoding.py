@@ -35,6 +35,15 @@ _EVIDENCE: Final = 4
 """Well-formed UTF-8 characters for each malformed byte, from which on a file is damaged UTF-8."""
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_KOREAN_LETTER: Final = re.compile("[\u3131-\u318e]")
+_WINDOWS_LATIN: Final = frozenset(("cp1250", "cp1252", "cp1254", "cp1257", "cp1258"))
+_HOMES: Final = {
+    "cp1250": ("pl", "cs", "sk", "hu", "ro", "hr", "sl", "sq"),
+    "cp1254": ("tr", "az"),
+    "cp1257": ("lt", "lv", "et"),
+    "cp1258": ("vi",),
+}
+"""Code pages of Windows for Latin letters → languages written in them; all others in windows-1252."""
 _CANDIDATES: Final = [
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
     "koi8_r", "cp866", "cp437", "cp850", "mac_roman", "mac_cyrillic",
@@ -148,7 +157,30 @@ def _detect(sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, cp_isolation=_CANDIDATES, preemptive_behaviour=False, threshold=0.3).best()
-    return best.encoding if best is not None else "cp1252"
+    encoding = best.encoding if best is not None else "cp1252"
+    better = _corrected(encoding, sample)
+    return better if _strict(sample, better) is not None else encoding
+
+
+def _corrected(encoding: str, sample: bytes) -> str:
+    """The encoding that language and letters speak for, among those often taken for another."""
+    if encoding in _WINDOWS_LATIN:
+        from openbook.read.language import detect_language
+
+        for name, codes in _HOMES.items():
+            if detect_language(sample.decode(name, "ignore")) in codes:
+                return name
+        return "cp1252"
+    if encoding in ("cp1251", "koi8_r", "mac_cyrillic"):
+        # Hebrew fills a small part of the letters; Russian would be without its most frequent ones.
+        high = _NOT_ASCII.findall(sample)
+        letters = sum(b"\xe0" <= byte <= b"\xfa" for byte in high)
+        return "cp1255" if letters > 10 and letters > 0.95 * len(high) else encoding
+    if encoding == "cp949":
+        # Japanese kana look like single Korean letters, which hardly occur outside syllables.
+        text = sample.decode(encoding, "ignore")
+        return "euc_jp" if len(_KOREAN_LETTER.findall(text)) > 0.2 * len(text) else encoding
+    return encoding
 
 
 def _strict(data: bytes, encoding: str) -> str | None:

@@ -83,12 +83,12 @@ _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 # Danish and Norwegian share most trigrams, so that the model will not decide; these words do.
 _DANISH: Final = frozenset((
-    "af", "blev", "dig", "efter", "gik", "gøre", "hvad", "hvornår", "meget", "mig", "noget", "nogle", "nu", "op",
-    "sig", "tage", "uden", "ud",
+    "af", "blev", "dig", "efter", "gik", "gøre", "hvad", "hvornår", "meget", "mig", "noget", "nogle", "nu",
+    "op", "sig", "tage", "uden", "ud",
 ))  # fmt: skip
 _NORWEGIAN: Final = frozenset((
-    "av", "ble", "deg", "etter", "fra", "gikk", "gjøre", "hva", "meg", "mye", "noe", "noen", "nå", "når", "opp",
-    "seg", "ta", "uten", "ut",
+    "av", "ble", "deg", "etter", "fra", "gikk", "gjøre", "hva", "meg", "mye", "noe", "noen", "nå", "når",
+    "opp", "seg", "ta", "uten", "ut",
 ))  # fmt: skip
 
 
