@@ -93,9 +93,9 @@ def test_powerpoint_marks_slides_and_keeps_the_speakers_notes() -> None:
     assert _labels(document, "slide") == [("1", 1), ("2", 2), ("3", 3)]
     spans = [document.text[mark.start : mark.end] for mark in document.marks if mark.kind == "slide"]
     assert spans == [
-        f"First & best\n\none < two\n\n{HARD}\n\nsay hello",
+        f"First & best\n\n- one < two\n- {HARD}\n\nNotes: say hello",
         "Second\n\nno notes",
-        "Last\n\nend\n\nbye",
+        "Last\n\nend\n\nNotes: bye",
     ]
     assert [label for label, _ in _labels(document, "heading")] == ["First & best", "Second", "Last"]
     assert document.title == "First & best"

@@ -23,10 +23,11 @@ from openbook.types import Document
 _HEADERS: Final = ("Subject", "From", "To", "Cc", "Date")
 _MAX_DEPTH: Final = 3
 _MAX_ATTACHMENTS: Final = 200
-_BLOCKS: Final = frozenset(
-    "address article aside blockquote body center dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header hr li "
-    "main ol p pre section table tr ul".split()
-)
+_BLOCKS: Final = frozenset((
+    "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset",
+    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre",
+    "section", "table", "tr", "ul",
+))  # fmt: skip
 _UNSEEN: Final = frozenset(("head", "script", "style", "title", "template"))
 
 ReadAttachment = Callable[[bytes, str], Document]

@@ -1,10 +1,11 @@
-"""Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, e-mail and other binary formats, through kreuzberg.
+"""PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, e-mail and older office formats.
 
-kreuzberg parses; the document is composed here from the pieces it finds
-(headings, paragraphs, lists, tables, slides, sheets), so that marks are exact
-and no Markdown escapes end up in quotes. Its extraction cache stays off (it
-would keep the text of deleted documents), and so do OCR, models and anything
-else that could reach for a network. PDF goes to `read.pdf`, which reads better.
+One door for all of them. PDF, Word, PowerPoint and e-mail have readers of
+their own, whose modules say why; the others go through kreuzberg. What it
+finds (headings, paragraphs, lists, tables, sheets) is composed here, so that
+marks are exact and no Markdown escapes end up in quotes. Its extraction cache
+stays off (it would keep the text of deleted documents), and so do OCR, models
+and anything else that could reach for a network.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from openbook.read.packages import (
 from openbook.read.pdf import MEDIA_TYPE as PDF
 from openbook.read.pdf import PdfReader
 from openbook.read.properties import document_title, properties, readable_stem
+from openbook.read.slides import read_slides
 from openbook.read.word import read_word
 from openbook.types import Document
 
@@ -67,7 +69,6 @@ _OOXML_SHEETS: Final = frozenset((".xlsx", ".xlsm", ".xlsb"))
 _WORD: Final = frozenset((".docx", ".docm", ".dotx"))
 _PACKAGES: Final = _WORD | _SLIDES | _OOXML_SHEETS | {".ods", ".odt", ".odp", ".epub"}
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_SLIDE: Final = re.compile("\ue0f1(\\d+)\ue0f2")
 _MIDNIGHT: Final = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
 _GENERIC_SHEET: Final = re.compile(
     r"(?i)\s*(sheet|tabelle|feuille|feuil|hoja|foglio|blad|planilha|лист)\s*\d*\s*"
@@ -93,7 +94,7 @@ class OfficeReader:
         if suffix in _SHEETS:
             return _read_sheets(data, path, suffix)
         if suffix in _SLIDES:
-            return _read_slides(data, path, suffix)
+            return read_slides(data, path, MEDIA_TYPES[suffix])
         if suffix in _WORD:
             return read_word(data, path, MEDIA_TYPES[suffix])
         return _read_flow(data, path, suffix)
@@ -133,7 +134,7 @@ def _family(suffix: str) -> str:
 
 def _read_flow(data: bytes, path: str, suffix: str) -> Document:
     """A format whose text just flows: headings, paragraphs, lists, tables."""
-    result = _extract(data, path, suffix, structure=True)
+    result = _extract(data, path, suffix)
     composer = Composer()
     _compose_nodes(composer, (result.document or {"nodes": []})["nodes"])
     _compose_attachments(composer, result.children or ())
@@ -143,7 +144,7 @@ def _read_flow(data: bytes, path: str, suffix: str) -> Document:
 
 
 def _read_sheets(data: bytes, path: str, suffix: str) -> Document:
-    result = _extract(data, path, suffix, pages=True)
+    result = _extract(data, path, suffix)
     names: Sequence[str] = result.metadata.get("sheet_names") or ()
     composer = Composer()
     for page in result.pages or ():
@@ -155,42 +156,6 @@ def _read_sheets(data: bytes, path: str, suffix: str) -> Document:
         for table in page["tables"]:
             composer.table([[_MIDNIGHT.sub(r"\1", cell) for cell in row] for row in table.cells])
     return _document(composer, path, suffix, result)
-
-
-def _read_slides(data: bytes, path: str, suffix: str) -> Document:
-    """Slides with their titles as headings; the speaker's notes only come with the plain form."""
-    result = _extract(data, path, suffix, structure=True, slides=True)
-    plain = _extract(data, path, suffix, structure=True, slides=True, plain=True)
-    notes = _notes((plain.document or {"nodes": []})["nodes"])
-    composer = Composer()
-    for number, nodes in _by_slide((result.document or {"nodes": []})["nodes"]):
-        composer.begin_place("slide", str(number), number)
-        _compose_nodes(composer, nodes)
-        for note in notes.get(number, ()):
-            composer.paragraph(note)
-    return _document(composer, path, suffix, result)
-
-
-def _by_slide(nodes: Iterable[Any]) -> list[tuple[int, list[Any]]]:
-    slides: list[tuple[int, list[Any]]] = []
-    for node in nodes:
-        text = str(node["content"].get("text", ""))
-        if marker := _SLIDE.fullmatch(text.strip()):
-            slides.append((int(marker.group(1)), []))
-        elif slides:
-            slides[-1][1].append(node)
-    return slides
-
-
-def _notes(nodes: Iterable[Any]) -> dict[int, list[str]]:
-    """The speaker's notes by slide: what follows the line "Notes:" in the plain form."""
-    found: dict[int, list[str]] = {}
-    for number, own in _by_slide(nodes):
-        texts = [str(node["content"].get("text", "")) for node in own]
-        if "Notes:" in texts:
-            last = len(texts) - 1 - texts[::-1].index("Notes:")
-            found[number] = [text for text in texts[last + 1 :] if text.strip()]
-    return found
 
 
 def _compose_nodes(composer: Composer, nodes: Sequence[Any]) -> None:
@@ -260,22 +225,14 @@ def _document(composer: Composer, path: str, suffix: str, result: ExtractionResu
     return Document(path, composer.text, MEDIA_TYPES[suffix], title=title, marks=marks, metadata=metadata)
 
 
-def _extract(
-    data: bytes,
-    path: str,
-    suffix: str,
-    *,
-    structure: bool = False,
-    pages: bool = False,
-    slides: bool = False,
-    plain: bool = False,
-) -> ExtractionResult:
+def _extract(data: bytes, path: str, suffix: str) -> ExtractionResult:
     """Run kreuzberg. Raises ReadError with its words when it cannot read the file."""
     import kreuzberg
 
-    config = _configuration(structure, pages, slides, plain)
     try:
-        return kreuzberg.extract_bytes_sync(data, MEDIA_TYPES[suffix], config=config)
+        return kreuzberg.extract_bytes_sync(
+            data, MEDIA_TYPES[suffix], config=_configuration(suffix in _SHEETS)
+        )
     except (kreuzberg.KreuzbergError, ValueError, RuntimeError, OSError) as error:
         words = " ".join(str(error).split())[:300]
         if "password" in words.lower() or "encrypt" in words.lower():
@@ -287,17 +244,16 @@ def _extract(
 
 
 @cache
-def _configuration(structure: bool, pages: bool, slides: bool, plain: bool) -> ExtractionConfig:
+def _configuration(sheets: bool) -> ExtractionConfig:
+    """kreuzberg's settings: sheets come as tables of strings, all else as a tree of blocks."""
     from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig
 
     configuration = ExtractionConfig(
         use_cache=False,
         enable_quality_processing=False,
-        output_format="plain" if plain else "markdown",
-        include_document_structure=structure,
-        pages=PageConfig(
-            extract_pages=pages, insert_page_markers=slides, marker_format="\n\n\ue0f1{page_num}\ue0f2\n\n"
-        ),
+        output_format="plain" if sheets else "markdown",
+        include_document_structure=not sheets,
+        pages=PageConfig(extract_pages=sheets),
         concurrency=ConcurrencyConfig(max_threads=1),
     )
     configuration.disable_ocr = True  # type: ignore[attr-defined]  # missing from kreuzberg's stubs

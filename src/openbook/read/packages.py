@@ -12,8 +12,6 @@ import io
 import zipfile
 import zlib
 from typing import Final
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
 
 from openbook.errors import LimitExceeded, ReadError
 
@@ -105,36 +103,6 @@ def package_part(data: bytes, name: str, path: str) -> bytes | None:
             return archive.read(name) if name in archive.NameToInfo else None
     except _BROKEN as error:
         raise ReadError(f"{path!r} is damaged: {error}. Copy the file again or save it anew.") from error
-
-
-def parse_xml(content: bytes, name: str, path: str) -> Element:
-    """The root element of a part.
-
-    Raises ReadError for broken XML, and for a part that declares entities of
-    its own: no program writes such a thing into an office file, and it can be
-    made to grow without bound.
-    """
-    parser = expat.ParserCreate(namespace_separator="}")
-    builder = TreeBuilder()
-
-    def refuse(*_: object) -> None:
-        raise ReadError(
-            f"{path!r} declares XML entities of its own in {name!r}, as attacks do. "
-            "It was not read; save it anew with the program that made it if you trust it."
-        )
-
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.buffer_text = True
-    try:
-        parser.Parse(content, True)
-        return builder.close()
-    except (expat.ExpatError, AssertionError) as error:
-        raise ReadError(
-            f"{path!r} is damaged: {name!r} inside it is broken ({error}). Save it anew."
-        ) from error
 
 
 def encrypted(path: str) -> ReadError:

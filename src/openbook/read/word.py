@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from openbook.errors import ReadError
 from openbook.read.composing import Composer
-from openbook.read.packages import package_part, parse_xml
 from openbook.read.properties import document_title, properties
 from openbook.read.word_styles import Numbering, Styles
-from openbook.types import Document, Scalar
+from openbook.read.xml_parts import attribute, child, core_properties, local, main_part, number, xml_part
+from openbook.types import Document
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -41,45 +41,21 @@ _HIDDEN: Final = frozenset(
 """Elements whose text is no text of the document: deletions, field codes, properties, second versions."""
 _PIECES: Final = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": " "}
 _NOTES: Final = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
-_MAX_DEPTH: Final = 100
 
 
 def read_word(data: bytes, path: str, media_type: str) -> Document:
     """Read a Word package that `check_package` has found harmless. Raises ReadError for damage."""
-    name = _main_part(data, path)
-    if name is None:
-        raise ReadError(
-            f"{path!r} is damaged: the document inside it is missing. Save it anew with a word processor."
-        )
-    folder = name.rpartition("/")[0]
-    reader = _WordReader(data, path, folder)
-    document = parse_xml(package_part(data, name, path) or b"", name, path)
+    name = main_part(data, path)
+    reader = _WordReader(data, path, name.rpartition("/")[0])
     try:
-        for body in document:
-            if local(body) == "body":
-                reader.add_blocks(body)
-    except (ValueError, RecursionError) as error:  # a number that is none, or elements nested without end
-        raise ReadError(
-            f"{path!r} is damaged: {error}. Open it with a word processor and save it anew."
-        ) from error
+        reader.add_blocks(child(xml_part(data, name, path), "body"))
+    except RecursionError as error:
+        raise ReadError(f"{path!r} is damaged: its parts are nested without end.") from error
     marks = reader.composer.marks()
-    metadata = _properties(data, path)
+    metadata = properties(core_properties(data, path))
     first = next((mark.label for mark in marks if mark.kind == "heading"), "")
     title = document_title(metadata, first, path)
     return Document(path, reader.composer.text, media_type, title=title, marks=marks, metadata=metadata)
-
-
-def local(element: Element) -> str:
-    """An element's name without its namespace, of which Word has two sets (transitional and strict)."""
-    return str(element.tag).rpartition("}")[2]
-
-
-def attribute(element: Element, name: str) -> str:
-    """An attribute by its name without namespace; "" where it is missing."""
-    for key, value in element.items():
-        if key.rpartition("}")[2] == name:
-            return value
-    return ""
 
 
 @dataclass(slots=True)
@@ -102,32 +78,29 @@ class _WordReader:
         self._notes: dict[str, dict[str, str]] = {}
 
     def _part(self, name: str) -> Element | None:
-        content = package_part(self._data, f"{self._folder}/{name}", self._path)
-        return None if content is None else parse_xml(content, name, self._path)
+        return xml_part(self._data, f"{self._folder}/{name}", self._path)
 
-    def add_blocks(self, parent: Element, depth: int = 0) -> None:
+    def add_blocks(self, parent: Element | None) -> None:
         """Add paragraphs and tables in order, looking through whatever wraps them."""
-        if depth > _MAX_DEPTH:
-            raise ReadError(f"{self._path!r} is damaged: its parts are nested more than {_MAX_DEPTH} deep.")
-        for element in parent:
+        for element in parent if parent is not None else ():
             name = local(element)
             if name == "p":
-                self._add_paragraph(element, depth)
+                self._add_paragraph(element)
             elif name == "tbl":
-                self._add_table(element, depth)
+                self._add_table(element)
             elif name not in _HIDDEN:
-                self.add_blocks(element, depth + 1)
+                self.add_blocks(element)
 
-    def _add_paragraph(self, element: Element, depth: int) -> None:
+    def _add_paragraph(self, element: Element) -> None:
         paragraph = self._paragraph(element)
-        style, level, number = self._styles.paragraph(element)
-        label = self._numbering.label(*number) if number and paragraph.text.strip() else ""
+        style, level, place = self._styles.paragraph(element)
+        label = self._numbering.label(*place) if place and paragraph.text.strip() else ""
         if level:
             self.composer.heading(
                 f"{label} {paragraph.text}" if label not in ("", "-") else paragraph.text, level
             )
-        elif number and label:
-            self.composer.item(paragraph.text, marker=label, depth=min(number[1], 8))
+        elif place and label:
+            self.composer.item(paragraph.text, marker=label, depth=min(place[1], 8))
         elif "code" in style or "html preformatted" in style:
             self.composer.code(paragraph.text)
         else:
@@ -135,7 +108,7 @@ class _WordReader:
         for mark, text in paragraph.notes:
             self.composer.paragraph(f"Note {mark}: {text}")
         for box in paragraph.boxes:
-            self.add_blocks(box, depth + 1)
+            self.add_blocks(box)
 
     def _paragraph(self, element: Element) -> _Paragraph:
         paragraph = _Paragraph("", [], [])
@@ -155,7 +128,7 @@ class _WordReader:
             elif name in _NOTES:
                 text = self._note(_NOTES[name], attribute(element, "id"))
                 if text:
-                    paragraph.notes.append((str(attribute(element, "id")), text))
+                    paragraph.notes.append((attribute(element, "id"), text))
             elif name in ("sup", "sub") and len(element):
                 # an index or exponent of a formula
                 yield ("^" if name == "sup" else "_") + "".join(self._pieces(element, paragraph))
@@ -164,7 +137,7 @@ class _WordReader:
             elif name not in _HIDDEN:
                 yield from self._pieces(element, paragraph)
 
-    def _note(self, kind: str, number: str) -> str:
+    def _note(self, kind: str, name: str) -> str:
         """The words of a footnote or endnote."""
         if kind not in self._notes:
             root = self._part(f"{kind}.xml")
@@ -173,13 +146,13 @@ class _WordReader:
                 if root is None
                 else {attribute(note, "id"): " ".join(self._cell_text(note).split()) for note in root}
             )
-        return self._notes[kind].get(number, "")
+        return self._notes[kind].get(name, "")
 
-    def _add_table(self, element: Element, depth: int) -> None:
-        rows = [list(self._row(row)) for row in _rows(element)]
+    def _add_table(self, element: Element) -> None:
+        rows = [list(self._row(row)) for row in _inside(element, "tr")]
         cells = [cell for row in rows for _, _, cell in row]
         if len(cells) == 1:  # a frame around text, no table
-            self.add_blocks(cells[0], depth + 1)
+            self.add_blocks(cells[0])
             return
         filled: list[list[str]] = []
         for row in rows:
@@ -195,16 +168,9 @@ class _WordReader:
     def _row(self, row: Element) -> Iterator[tuple[int, bool, Element]]:
         """Cells as (columns, whether it goes on from the row above, element)."""
         for cell in _inside(row, "tc"):
-            span, continues = 1, False
-            for settings in cell:
-                if local(settings) != "tcPr":
-                    continue
-                for setting in settings:
-                    if local(setting) == "gridSpan":
-                        span = min(max(int(attribute(setting, "val") or 1), 1), 100)
-                    elif local(setting) == "vMerge":
-                        continues = attribute(setting, "val") != "restart"
-            yield span, continues, cell
+            span = min(max(number(child(cell, "tcPr", "gridSpan")), 1), 100)
+            merged = child(cell, "tcPr", "vMerge")
+            yield span, merged is not None and attribute(merged, "val") != "restart", cell
 
     def _cell_text(self, cell: Element) -> str:
         """The paragraphs of a cell or note, nested tables included, as lines."""
@@ -216,10 +182,6 @@ class _WordReader:
         return "\n".join(line for line in lines if line.strip())
 
 
-def _rows(table: Element) -> Iterator[Element]:
-    yield from _inside(table, "tr")
-
-
 def _inside(parent: Element, name: str) -> Iterator[Element]:
     """Children of this name, also inside content controls and tracked insertions."""
     for element in parent:
@@ -227,35 +189,3 @@ def _inside(parent: Element, name: str) -> Iterator[Element]:
             yield element
         elif local(element) in ("sdt", "sdtContent", "ins", "customXml", "smartTag"):
             yield from _inside(element, name)
-
-
-def _main_part(data: bytes, path: str) -> str | None:
-    """Where the document is; most programs say word/document.xml, some do not."""
-    relations = package_part(data, "_rels/.rels", path)
-    if relations is not None:
-        for relation in parse_xml(relations, "_rels/.rels", path):
-            target = attribute(relation, "Target").lstrip("/")
-            if (
-                attribute(relation, "Type").endswith("/officeDocument")
-                and package_part(data, target, path) is not None
-            ):
-                return target
-    return "word/document.xml" if package_part(data, "word/document.xml", path) is not None else None
-
-
-def _properties(data: bytes, path: str) -> dict[str, Scalar]:
-    content = package_part(data, "docProps/core.xml", path)
-    if content is None:
-        return {}
-    raw = {local(element): element.text or "" for element in parse_xml(content, "docProps/core.xml", path)}
-    return properties(
-        {
-            **{
-                key: raw.get(key)
-                for key in ("title", "subject", "description", "keywords", "category", "language")
-            },
-            "authors": [raw.get("creator", "")],
-            "created_at": raw.get("created"),
-            "modified_at": raw.get("modified"),
-        }
-    )

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from openbook.read.xml_parts import attribute, child, local, number
+
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
@@ -34,22 +36,22 @@ class Styles:
         self._styles: dict[str, Element] = {}
         self._default = ""
         for style in root if root is not None else ():
-            if _name(style) == "style" and _value(style, "type") in ("paragraph", ""):
-                self._styles[_value(style, "styleId")] = style
-                if _value(style, "default") in ("1", "true"):
-                    self._default = _value(style, "styleId")
+            if local(style) == "style" and attribute(style, "type") in ("paragraph", ""):
+                self._styles[attribute(style, "styleId")] = style
+                if attribute(style, "default") in ("1", "true"):
+                    self._default = attribute(style, "styleId")
 
     def paragraph(self, element: Element) -> tuple[str, int, ListPlace | None]:
         """A paragraph's style name in lower case, its heading level (0: none) and its place in a list."""
-        settings = _child(element, "pPr")
-        own = _child(settings, "pStyle")
-        chain = list(self._chain(_value(own, "val") if own is not None else self._default))
+        settings = child(element, "pPr")
+        own = child(settings, "pStyle")
+        chain = list(self._chain(attribute(own, "val") if own is not None else self._default))
         name = _style_name(chain[0]) if chain else ""
         level, place = 0, None
-        for source in (settings, *(_child(style, "pPr") for style in chain)):
+        for source in (settings, *(child(style, "pPr") for style in chain)):
             if not level:
-                outline = _child(source, "outlineLvl")
-                level = _number(outline) + 1 if outline is not None and _number(outline) < 9 else 0
+                outline = child(source, "outlineLvl")
+                level = number(outline) + 1 if outline is not None and number(outline) < 9 else 0
             if place is None:
                 place = _list_place(source)
         for style in chain:
@@ -69,10 +71,10 @@ class Styles:
             if element is None:
                 return
             yield element
-            parent = _child(element, "basedOn")
+            parent = child(element, "basedOn")
             if parent is None:
                 return
-            style = _value(parent, "val")
+            style = attribute(parent, "val")
 
 
 class Numbering:
@@ -83,23 +85,23 @@ class Numbering:
         self._levels: dict[tuple[str, int], tuple[str, str, int]] = {}
         self._counters: dict[str, list[int]] = {}
         for element in root if root is not None else ():
-            if _name(element) == "num":
-                kind = _child(element, "abstractNumId")
-                self._kinds[_value(element, "numId")] = _value(kind, "val")
-            elif _name(element) == "abstractNum":
+            if local(element) == "num":
+                kind = child(element, "abstractNumId")
+                self._kinds[attribute(element, "numId")] = attribute(kind, "val")
+            elif local(element) == "abstractNum":
                 for level in element:
-                    if _name(level) == "lvl":
-                        place = (_value(element, "abstractNumId"), int(_value(level, "ilvl") or 0))
-                        start = _child(level, "start")
+                    if local(level) == "lvl":
+                        place = (attribute(element, "abstractNumId"), number(level, "ilvl"))
+                        start = child(level, "start")
                         words = (
-                            _value(_child(level, "lvlText"), "val"),
-                            _number(start) if start is not None else 1,
+                            attribute(child(level, "lvlText"), "val"),
+                            number(start) if start is not None else 1,
                         )
-                        self._levels[place] = (_value(_child(level, "numFmt"), "val"), *words)
+                        self._levels[place] = (attribute(child(level, "numFmt"), "val"), *words)
 
-    def label(self, number: str, level: int) -> str:
+    def label(self, name: str, level: int) -> str:
         """What Word shows in front of the next paragraph of this list: "-" for bullets, "" for nothing."""
-        kind = self._kinds.get(number, "")
+        kind = self._kinds.get(name, "")
         form, text, _ = self._levels.get((kind, level), ("bullet", "", 1))
         if form == "none":
             return ""
@@ -119,52 +121,26 @@ class Numbering:
         return _PLACEHOLDER.sub(shown, text).strip() or "-"
 
 
-def _written(number: int, form: str) -> str:
+def _written(count: int, form: str) -> str:
     if form in ("lowerLetter", "upperLetter"):
-        letters = chr(97 + (number - 1) % 26) * ((number - 1) // 26 + 1)
+        letters = chr(97 + (count - 1) % 26) * ((count - 1) // 26 + 1)
         return letters.upper() if form == "upperLetter" else letters
     if form in ("lowerRoman", "upperRoman"):
         roman = ""
         for value, sign in _ROMAN:
-            roman += sign * (number // value)
-            number %= value
+            roman += sign * (count // value)
+            count %= value
         return roman.upper() if form == "upperRoman" else roman
-    return str(number)
+    return str(count)
 
 
 def _list_place(settings: Element | None) -> ListPlace | None:
-    numbering = _child(settings, "numPr")
-    number = _child(numbering, "numId")
-    if number is None:
+    numbering = child(settings, "numPr")
+    name = child(numbering, "numId")
+    if name is None:
         return None
-    level = _child(numbering, "ilvl")
-    return _value(number, "val"), min(_number(level), 8) if level is not None else 0
+    return attribute(name, "val"), min(number(child(numbering, "ilvl")), 8)
 
 
 def _style_name(style: Element) -> str:
-    return _value(_child(style, "name"), "val").lower()
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-def _child(element: Element | None, name: str) -> Element | None:
-    for child in element if element is not None else ():
-        if _name(child) == name:
-            return child
-    return None
-
-
-def _value(element: Element | None, name: str) -> str:
-    for key, value in element.items() if element is not None else ():
-        if key.rpartition("}")[2] == name:
-            return value
-    return ""
-
-
-def _number(element: Element) -> int:
-    try:
-        return max(0, int(_value(element, "val")))
-    except ValueError:
-        return 0
+    return attribute(child(style, "name"), "val").lower()
