@@ -6,6 +6,7 @@ OpenbookError
 ├── ReadError             one file could not be read; a run goes on with the next
 │   ├── UnsupportedFile   no reader takes this kind of file
 │   └── LimitExceeded     the file went over a limit of size, time or memory
+│       └── FileTooLarge  it is larger than files may be, and was not opened
 ├── ModelError            the embedding model is missing, broken or not the expected one
 │   └── ModelNotInstalled no weights on this machine, and how to get them
 ├── LibraryError          the library folder
@@ -50,6 +51,10 @@ class UnsupportedFile(ReadError):
 
 class LimitExceeded(ReadError):
     """A file went over a limit of size, time or memory."""
+
+
+class FileTooLarge(LimitExceeded):
+    """A file is larger than the settings allow, and was not opened."""
 
 
 class ModelError(OpenbookError):

@@ -367,7 +367,7 @@ class Library:
         """Repair what a killed run left behind, unless another process is at work on it."""
         from openbook.index.lock import WriteLock
 
-        if not self._indexes.behind():
+        if self._ledger.read_only or not self._indexes.behind():
             return
         try:
             with WriteLock(self.path, 0.0):

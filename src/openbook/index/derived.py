@@ -148,6 +148,8 @@ class DerivedIndexes:
         vectors = self.vectors
         if vectors is not None:
             derived.append(vectors)
+        if self._ledger.sequence == 0:
+            derived = []  # nothing was ever entered, so there is nothing that an index should hold
         for index in derived:
             found = index.check(self._ledger)
             if found and repair:

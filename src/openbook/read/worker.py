@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from openbook.errors import LimitExceeded, OpenbookError, ReadError, UnsupportedFile
+from openbook.errors import FileTooLarge, LimitExceeded, OpenbookError, ReadError, UnsupportedFile
 from openbook.read.frames import read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
     )
 
 
-def _too_large(path: str, size: int, max_bytes: int) -> LimitExceeded:
-    return LimitExceeded(
+def _too_large(path: str, size: int, max_bytes: int) -> FileTooLarge:
+    return FileTooLarge(
         f"{path!r} is larger ({size:,} bytes) than the limit of {max_bytes:,} bytes. "
         "Raise the setting max_file_bytes to read it."
     )

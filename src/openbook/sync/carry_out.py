@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from openbook.errors import LimitExceeded, OpenbookError, UnsupportedFile
+from openbook.errors import FileTooLarge, UnsupportedFile
 from openbook.index.records import FileRecord, Source
+from openbook.read.metadata import title_from_path
+from openbook.read.pool import FileRead
 from openbook.types import Chunk, Document, Outcome, OutcomeKind, Progress
 
 if TYPE_CHECKING:
     from openbook.index.ledger import Ledger
-    from openbook.read.pool import FileRead
     from openbook.sync.plan import Plan
 
 GROUP_SECONDS: Final = 0.5
@@ -52,12 +53,13 @@ class Synchroniser:
         self._committed = committed
         self._progress = progress
         self._known: Mapping[str, FileRecord] = {}
+        self._renamed: set[str] = set()
         self.outcomes: list[Outcome] = []
         self.chunks = 0
 
     def carry_out(self, plan: Plan, records: Mapping[str, FileRecord]) -> None:
         """Do what the plan says. Raises only what is about the library, never about one file."""
-        self._known = records
+        self._known = {**records, **{item.path: record for record, item in plan.moved}}
         now = timestamp()
         self._move(plan, now)
         self._remove(plan, now)
@@ -80,6 +82,10 @@ class Synchroniser:
                 )
                 self._ledger.move_document(document_id, item.path, moved)
                 self.outcomes.append(Outcome(item.path, "moved", moved.reason, document_id))
+                # A title made from the old name would stay in what is embedded: such a file is read again.
+                if self._ledger.document(document_id).title == title_from_path(record.path):
+                    self._renamed.add(item.path)
+                    plan.read.append(item)
 
     def _remove(self, plan: Plan, now: str) -> None:
         gone = [
@@ -103,25 +109,28 @@ class Synchroniser:
             else:
                 self.outcomes.append(Outcome(record.path, "unchanged", "", record.document_id))
                 kept.append(record.path)
-        problems = []
-        for item, kind in plan.problems:
-            before = self._known.get(item.path)
-            document_id = before.document_id if before is not None and kind == "failed" else None
-            if before is not None and before.document_id is not None and document_id is None:
-                self._ledger.remove_documents([before.document_id], forget_vectors=False)
-            problems.append(self._record(item.path, item.size, item.mtime_ns, b"", kind, item.problem, now))
-            self.outcomes.append(Outcome(item.path, kind, item.problem, document_id))
         with self._ledger.transaction():
             self._ledger.touch_files(self._source.id, kept, now)
-            self._ledger.record_files(self._source.id, problems)
+            for item, kind in plan.problems:
+                result = FileRead(item.path, None, b"", item.size, item.mtime_ns, None)
+                known = self._document_of(item.path)
+                if kind == "failed":
+                    self.outcomes.append(self._failed(result, item.problem, known, now))
+                else:
+                    self.outcomes.append(self._without_document(result, kind, item.problem, known, now))
 
     def _store(self, plan: Plan, now: str) -> None:
         """Read the files that need it and enter them into the ledger, in groups."""
+        items = {item.path: item for item in plan.read}
         total, done, started = len(plan.read), 0, time.monotonic()
         group: list[FileRead] = []
         deadline = started + GROUP_SECONDS
         for result in self._read((item.path, item.file) for item in plan.read):
             done += 1
+            if result.error is not None:
+                # What was seen of the file, so that the next run knows it again without opening it.
+                item = items[result.path]
+                result = replace(result, size=item.size, mtime_ns=item.mtime_ns)
             group.append(result)
             elapsed = time.monotonic() - started
             eta = elapsed / done * (total - done) if elapsed > 1 else None
@@ -139,46 +148,47 @@ class Synchroniser:
         with self._ledger.transaction():
             for result in group:
                 outcomes.append(self._enter(result, now))
-        self.outcomes.extend(outcomes)
+        # A renamed file that was read again has its outcome already.
+        self.outcomes.extend(o for o in outcomes if o.path not in self._renamed)
         self._committed()
 
     def _enter(self, result: FileRead, now: str) -> Outcome:
         """Write one file's result to the ledger (inside a transaction)."""
         before = self._known.get(result.path)
+        known = self._document_of(result.path)
+        renamed = result.path in self._renamed
+        if isinstance(result.error, UnsupportedFile | FileTooLarge):
+            return self._without_document(result, "skipped", str(result.error), known, now)
         if result.error is not None:
-            return self._enter_failure(result, result.error, before, now)
-        document = result.document
-        known = before.document_id if before is not None and before.outcome != "removed" else None
-        if known is not None and before is not None and before.content_hash == result.content_hash:
-            self._ledger.record_files(
-                self._source.id,
-                [replace(before, mtime_ns=result.mtime_ns, outcome="unchanged", reason="", checked_at=now)],
-            )
+            return self._failed(result, str(result.error), known, now)
+        if before is not None and known and before.content_hash == result.content_hash and not renamed:
+            seen = replace(before, mtime_ns=result.mtime_ns, outcome="unchanged", reason="", checked_at=now)
+            self._ledger.record_files(self._source.id, [seen])
             return Outcome(result.path, "unchanged", "", known)
-        if document is None or not document.text.strip():
+        document = result.document
+        chunks = self._chunk(document) if document is not None else []
+        if document is None or not chunks:
             return self._without_document(result, "empty", "it holds no text", known, now)
-        chunks = self._chunk(document)
-        if not chunks:
-            return self._without_document(result, "empty", "it holds no text", known, now)
-        kind: OutcomeKind = "added" if known is None else "updated"
+        kind: OutcomeKind = "added" if known is None else "moved" if renamed else "updated"
+        reason = f"from {before.path}" if renamed and before is not None else ""
         record = self._record(
-            result.path, result.size, result.mtime_ns, result.content_hash, kind, "", now
+            result.path, result.size, result.mtime_ns, result.content_hash, kind, reason, now
         )
         document_id = self._ledger.put_document(self._source.id, document, chunks, record)
         self.chunks += len(chunks)
-        return Outcome(result.path, kind, "", document_id)
+        return Outcome(result.path, kind, reason, document_id)
 
-    def _enter_failure(
-        self, result: FileRead, error: OpenbookError, before: FileRecord | None, now: str
-    ) -> Outcome:
-        """A file that cannot be used. A failure keeps the version that was read before."""
-        known = before.document_id if before is not None else None
-        if isinstance(error, UnsupportedFile | LimitExceeded) and result.content_hash == b"":
-            return self._without_document(result, "skipped", str(error), known, now)
-        reason = str(error)
+    def _document_of(self, path: str) -> int | None:
+        """The document that this path has in the ledger so far."""
+        before = self._known.get(path)
+        return before.document_id if before is not None and before.outcome != "removed" else None
+
+    def _failed(self, result: FileRead, reason: str, known: int | None, now: str) -> Outcome:
+        """A file that should be readable and is not. The version read before, if any, is kept."""
         if known is not None:
             reason += " The version read before stays searchable."
-        record = self._record(result.path, result.size, result.mtime_ns, b"", "failed", reason, now)
+        kept = self._known[result.path].content_hash if known is not None else b""
+        record = self._record(result.path, result.size, result.mtime_ns, kept, "failed", reason, now)
         self._ledger.record_files(self._source.id, [replace(record, document_id=known)])
         return Outcome(result.path, "failed", reason, known)
 
