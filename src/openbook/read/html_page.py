@@ -147,7 +147,7 @@ class Page:
             return
         self._open.append(self._begin(tag, attributes))
 
-    def end(self, tag: str) -> None:
+    def end(self, tag: str) -> None:  # noqa: ARG002 (what lxml calls)
         """An element ends; the parser sends one for each that began, in order."""
         if self._skipping:
             self._skipping -= 1
