@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from openbook.types import Mark, MarkKind
+from openbook.types import Document, Mark, MarkKind
 
 _SPACES = re.compile(r"[ \t\xa0\r\f\v\u200b\ufeff\u00ad]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -83,11 +84,15 @@ class Composer:
             start = self._add(text)
             self._marks.append(Mark("code", start, self._length, language))
 
-    def verbatim(self, text: str) -> None:
-        """Add text whose lines and spaces are right already, such as another document's."""
-        text = _CONTROL.sub("", text).strip("\n")
-        if text.strip():
-            self._add(text)
+    def include(self, document: Document) -> None:
+        """Add another document's text as it is, with its marks."""
+        if document.text.strip():
+            start = self._add(document.text)
+            self._marks += [
+                replace(mark, start=mark.start + start, end=mark.end + start)
+                for mark in document.marks
+                if mark.kind not in _PLACES  # its pages are not this document's pages
+            ]
 
     def table(self, rows: Sequence[Sequence[str]], *, header: bool = True) -> None:
         """Add a table in Markdown, its first row as the `header`; blank rows and columns are left out.

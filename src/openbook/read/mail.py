@@ -7,28 +7,22 @@ space. Outlook's .msg files still go through it.
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
-import re
 from collections.abc import Callable, Iterator
-from email.message import EmailMessage
-from html.parser import HTMLParser
+from email.message import EmailMessage, MIMEPart
 from typing import Final, cast
 
 from openbook.errors import ReadError
 from openbook.read.composing import Composer
+from openbook.read.html import HtmlReader
 from openbook.read.properties import document_title, properties
 from openbook.types import Document
 
 _HEADERS: Final = ("Subject", "From", "To", "Cc", "Date")
 _MAX_DEPTH: Final = 3
 _MAX_ATTACHMENTS: Final = 200
-_BLOCKS: Final = frozenset((
-    "address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset",
-    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre",
-    "section", "table", "tr", "ul",
-))  # fmt: skip
-_UNSEEN: Final = frozenset(("head", "script", "style", "title", "template"))
 
 ReadAttachment = Callable[[bytes, str], Document]
 
@@ -62,7 +56,7 @@ def _compose(
 ) -> None:
     lines = [f"{name}: {value}" for name in _HEADERS if (value := _header(message, name))]
     composer.paragraph("\n".join(lines))
-    composer.paragraph(_body(message))
+    _compose_body(composer, message)
     for number, part in enumerate(_attachments(message)):
         name = part.get_filename() or ""
         if number >= _MAX_ATTACHMENTS or depth >= _MAX_DEPTH:
@@ -78,26 +72,23 @@ def _compose(
 def _compose_attachment(
     composer: Composer, part: EmailMessage, name: str, read_attachment: ReadAttachment
 ) -> None:
-    content = part.get_payload(decode=True)
-    text = ""
-    if isinstance(content, bytes):
-        if part.get_content_maintype() == "text" and part.get_content_subtype() != "html":
-            text = _text(part)
-        else:
-            try:
-                text = read_attachment(content, name).text
-            except ReadError:
-                text = ""  # a picture or an unknown format: its name is all that can be found
     composer.heading(f"Attachment: {name}", 2)
-    composer.verbatim(text)
+    content = part.get_payload(decode=True)
+    if isinstance(content, bytes):
+        # A picture or an unknown format is not read: its name is all that can be found.
+        with contextlib.suppress(ReadError):
+            composer.include(read_attachment(content, name))
 
 
-def _body(message: EmailMessage) -> str:
+def _compose_body(composer: Composer, message: EmailMessage) -> None:
     part = message.get_body(preferencelist=("plain", "html"))
     if part is None:
-        return ""
-    text = _text(cast("EmailMessage", part))
-    return html_text(text) if part.get_content_subtype() == "html" else text
+        return
+    text = _text(part)
+    if part.get_content_subtype() == "html":
+        composer.include(HtmlReader().read(text.encode("utf-8", "replace"), "message.html"))
+    else:
+        composer.paragraph(text)
 
 
 def _attachments(message: EmailMessage) -> Iterator[EmailMessage]:
@@ -109,7 +100,7 @@ def _attachments(message: EmailMessage) -> Iterator[EmailMessage]:
         return  # the parts of a malformed mail cannot be told apart; its body has been read
 
 
-def _text(part: EmailMessage) -> str:
+def _text(part: MIMEPart) -> str:
     """A text part decoded, with an unknown or wrong character set replaced by the nearest guess."""
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
@@ -129,41 +120,3 @@ def _header(message: EmailMessage, name: str) -> str:
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         value = next((str(raw) for key, raw in message.raw_items() if key.lower() == name.lower()), "")
     return " ".join(value.split())
-
-
-def html_text(source: str) -> str:
-    """The words of an HTML mail, with a line end where a reader would see one."""
-    parser = _MailText()
-    parser.feed(source)
-    parser.close()
-    lines = [" ".join(line.split()) for line in "".join(parser.pieces).split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-
-
-class _MailText(HTMLParser):
-    """Collects the text of HTML."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag in _UNSEEN:
-            self._unseen += 1
-        elif tag == "br":
-            self.pieces.append("\n")
-        elif tag in ("td", "th"):
-            self.pieces.append(" ")
-        elif tag in _BLOCKS:
-            self.pieces.append("\n- " if tag == "li" else "\n" if tag in ("tr", "div") else "\n\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
-        elif tag in _BLOCKS and tag not in ("li", "tr"):
-            self.pieces.append("\n" if tag == "div" else "\n\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.pieces.append(re.sub(r"\s+", " ", data))

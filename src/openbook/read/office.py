@@ -1,7 +1,7 @@
 """PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, e-mail and older office formats.
 
-One door for all of them. PDF, Word, PowerPoint and e-mail have readers of
-their own, whose modules say why; the others go through kreuzberg. What it
+One door for all of them. PDF, Word, PowerPoint, EPUB and e-mail have
+readers of their own, whose modules say why; the others go through kreuzberg. What it
 finds (headings, paragraphs, lists, tables, sheets) is composed here, so that
 marks are exact and no Markdown escapes end up in quotes. Its extraction cache
 stays off (it would keep the text of deleted documents), and so do OCR, models
@@ -16,7 +16,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from openbook.errors import ReadError, UnsupportedFile
+from openbook.read import read_bytes
 from openbook.read.composing import Composer, clean
+from openbook.read.epub import read_epub
 from openbook.read.mail import read_mail
 from openbook.read.packages import (
     check_package,
@@ -86,7 +88,7 @@ class OfficeReader:
         if suffix == ".pdf":
             return PdfReader().read(data, path)
         if suffix == ".eml":
-            return read_mail(data, path, MEDIA_TYPES[suffix], self.read)
+            return read_mail(data, path, MEDIA_TYPES[suffix], read_bytes)
         if suffix in _PACKAGES:
             if data.startswith(_OLE):  # Office puts an encrypted package into the older container
                 raise encrypted(path)
@@ -95,6 +97,8 @@ class OfficeReader:
             return _read_sheets(data, path, suffix)
         if suffix in _SLIDES:
             return read_slides(data, path, MEDIA_TYPES[suffix])
+        if suffix == ".epub":
+            return read_epub(data, path, MEDIA_TYPES[suffix])
         if suffix in _WORD:
             return read_word(data, path, MEDIA_TYPES[suffix])
         return _read_flow(data, path, suffix)

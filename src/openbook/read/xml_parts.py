@@ -34,7 +34,7 @@ def parse_xml(content: bytes, name: str, path: str) -> Element:
             "It was not read; save it anew with the program that made it if you trust it."
         )
 
-    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
@@ -90,7 +90,7 @@ def relations(data: bytes, part: str, path: str) -> Iterator[tuple[str, str, str
         target = attribute(relation, "Target")
         if attribute(relation, "TargetMode") != "External":
             kind = attribute(relation, "Type").rpartition("/")[2]
-            yield attribute(relation, "Id"), kind, _resolved(folder, target)
+            yield attribute(relation, "Id"), kind, resolved(folder, target)
 
 
 def main_part(data: bytes, path: str) -> str:
@@ -116,7 +116,7 @@ def core_properties(data: bytes, path: str) -> dict[str, Any]:
     }
 
 
-def _resolved(folder: str, target: str) -> str:
+def resolved(folder: str, target: str) -> str:
     """A part's name from a reference relative to a folder."""
     steps = [] if target.startswith("/") else [step for step in folder.split("/") if step]
     for step in target.split("/"):
