@@ -29,11 +29,18 @@ _SAMPLE: Final = 16_384
 """Bytes shown to charset-normalizer."""
 _CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b\x1a")) + b"\x7f"
 """Bytes that no text holds in number."""
+_NULS: Final = re.compile(rb"\0+")
+_NUL_CHARACTERS: Final = re.compile("\0+")
 _MOST_CONTROLS: Final = 0.02
-_MOST_NULS: Final = 0.001
+_FEW: Final = 0.05
+"""The share of bytes beyond ASCII up to which a text may be English with some damage."""
+_ODD: Final = b"\x81\x8f\x90\x9d\xf5\xf7\xfd\xfe\xff"
+"""Bytes that are rare or undefined in the legacy encodings of mostly ASCII languages."""
 _EVIDENCE: Final = 4
 """Well-formed UTF-8 characters for each malformed byte, from which on a file is damaged UTF-8."""
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_CUT: Final = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})\Z")
+"""A character of UTF-8 that the end of the file cuts."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _KOREAN_LETTER: Final = re.compile("[\u3131-\u318e]")
 _WINDOWS_LATIN: Final = frozenset(("cp1250", "cp1252", "cp1254", "cp1257", "cp1258"))
@@ -90,10 +97,10 @@ def looks_binary(data: bytes) -> bool:
     head = data[:_HEAD]
     if not head:
         return False
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    if b"\0" in head[:8_000] or controls > _MOST_CONTROLS * len(head):
-        return True
-    return data.count(b"\0") > _MOST_NULS * len(data)
+    # A file system that crashed leaves runs of zero bytes in a log: a run counts once.
+    solid = len(head) - head.count(0)
+    controls = solid - len(head.translate(None, _CONTROLS)) + len(_NULS.findall(head))
+    return controls > _MOST_CONTROLS * solid
 
 
 def looks_like_text(data: bytes) -> bool:
@@ -134,9 +141,19 @@ def _decode_other(data: bytes) -> Decoded:
     replaced = lenient.count("\ufffd")
     bad = replaced - data.count(b"\xef\xbf\xbd")
     del lenient
-    if beyond_ascii - replaced >= _EVIDENCE * bad:
+    if beyond_ascii - replaced >= _EVIDENCE * bad or (bad == 1 and _CUT.search(data[-4:])):
         return _damaged(data, "utf-8")
-    return _damaged(data, _detect(_sample(data)))
+    sample = _sample(data)
+    return _damaged(data, "utf-8" if _is_damaged_ascii(sample) else _detect(sample))
+
+
+def _is_damaged_ascii(sample: bytes) -> bool:
+    """Whether the few bytes beyond ASCII are noise rather than letters of another encoding."""
+    high = b"".join(_NOT_ASCII.findall(sample))
+    if len(high) > _FEW * len(sample):
+        return False
+    odd = len(high) - len(high.translate(None, _ODD))
+    return 2 * odd >= len(high)
 
 
 def _sample(data: bytes) -> bytes:
@@ -201,10 +218,10 @@ def _damaged(data: bytes, encoding: str) -> Decoded:
 
 
 def _decoded(text: str, encoding: str, invalid: int = 0) -> Decoded:
-    """Normalise line ends, and take NUL characters for damage: they end strings in databases."""
+    """Normalise line ends, and take a run of NUL characters for damage: they end strings in databases."""
     nuls = text.count("\0")
     if nuls:
-        text = text.replace("\0", "\ufffd")
+        text = _NUL_CHARACTERS.sub("\ufffd", text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     count = invalid + nuls

@@ -105,11 +105,11 @@ class _Walk:
         yield from self._below(start)
         while self._links:
             link = self._links.popleft()
-            if problem := self._refuse_link(link, partial=bool(parts)):
-                if problem.problem:
-                    yield problem
-                continue
-            yield from self._below(link)
+            refused = self._refuse(link, partial=bool(parts))
+            if refused is None:
+                yield from self._below(link)
+            elif refused:
+                yield Found(link.path.rstrip("/"), Path(link.file), 0, 0, refused, skipped=True)
 
     def _below(self, start: _Folder) -> Iterator[Found]:
         stack = [start]
@@ -174,17 +174,15 @@ class _Walk:
                 return None
         return folder
 
-    def _refuse_link(self, link: _Folder, *, partial: bool) -> Found | None:
-        """A Found for a link that must not be followed; without a problem where it leads nowhere new."""
+    def _refuse(self, link: _Folder, *, partial: bool) -> str | None:
+        """Why a link is not followed ("" where it leads nowhere new), None where it is to be followed."""
         target = os.path.realpath(link.file)
-        nothing = Found(link.path, Path(link.file), 0, 0)
         if self._known(target) or (partial and self._walked_anyway(link.file)):
-            return nothing
-        here = os.path.realpath(os.path.dirname(link.file))  # noqa: PTH120
+            return ""
+        here = os.path.realpath(os.path.dirname(link.file.rstrip("/")))  # noqa: PTH120
         if os.path.commonpath((target, here)) == target:
             path = link.path.rstrip("/")
-            words = f"{path!r} is a link to {target!r}, a folder around it. Add that folder itself."
-            return Found(path, Path(link.file), 0, 0, words, skipped=True)
+            return f"{path!r} is a link to {target!r}, a folder around it. Add that folder itself."
         return None
 
     def _known(self, target: str) -> bool:

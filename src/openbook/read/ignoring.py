@@ -8,13 +8,11 @@ whole paths takes `docs/**` for the folder `docs` itself, which git does not.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    import re
+from typing import Final
 
 IGNORE_FILES: Final = (".gitignore", ".openbookignore")
 """Later ones decide: a file that git ignores can be brought back for openbook."""
@@ -30,6 +28,8 @@ class Rules:
 
     skip: int
     patterns: tuple[tuple[re.Pattern[str], bool], ...]
+    any: re.Pattern[str]
+    """All patterns in one: most names match none, and one search tells so."""
 
 
 def is_ignored(path: str, rules: tuple[Rules, ...], *, is_folder: bool) -> bool:
@@ -37,6 +37,8 @@ def is_ignored(path: str, rules: tuple[Rules, ...], *, is_folder: bool) -> bool:
     for folder in reversed(rules):
         own = path[folder.skip :]
         name = own + "/" if is_folder else own
+        if folder.any.search(name) is None:
+            continue
         for pattern, ignores in folder.patterns:
             match = pattern.search(name)
             if match is not None and _is_about(match, len(own)):
@@ -70,7 +72,10 @@ def load_rules(
         except OSError as error:
             failures.append((name, error))
     patterns = _compile(lines)
-    return (Rules(len(path), patterns) if patterns else None), failures
+    if not patterns:
+        return None, failures
+    either = "|".join(f"(?:{pattern.pattern})" for pattern, _ in patterns).replace("(?P<ps_d>", "(?:")
+    return Rules(len(path), patterns, re.compile(either)), failures
 
 
 def _lines(file: str) -> list[str]:

@@ -135,6 +135,9 @@ def scalars(values: Mapping[Any, Any]) -> dict[str, Scalar]:
         if kept is not None and kept != "" and 0 < len(name) <= 100:
             found[name] = kept
     _name_well_known(found)
+    for key in ("lang", "language"):
+        if found.get(key) is False:
+            found[key] = "no"  # YAML takes the code of Norwegian for a falsehood
     return found
 
 
