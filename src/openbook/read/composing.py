@@ -122,6 +122,8 @@ class Composer:
 
 def clean(text: str) -> str:
     """Text without control characters, runs of spaces or blank lines in it; line ends are "\\n"."""
+    if text.isprintable() and "  " not in text:  # most cells and many lines; sheets have millions of them
+        return text.strip()
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
     text = _SPACES.sub(" ", _CONTROL.sub("", text.replace("\v", "\n").replace("\f", "\n")))
     lines = [line.strip() for line in text.split("\n")]
