@@ -54,13 +54,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that at least one leg proposed, with both legs' scores and ranks."""
+    """A chunk that at least one leg proposed, with both legs' scores, ranks and parts of `score`."""
 
     chunk_id: int
     score: float
     ranks: Legs[int | None]
     scores: Legs[float | None]
-    parts: Mapping[str, float]
+    from_cosine: float
+    from_words: float
 
 
 class Retriever:
@@ -78,12 +79,17 @@ class Retriever:
         search by words alone.
         """
         ranking = self.candidates(request, vector)
-        records = self._ledger.chunks([candidate.chunk_id for candidate in ranking[: _window(request)]])
-        groups = _distinct(ranking, records, request.per_document)
-        hits = [
-            self._hit(members, records, request)
-            for members in _merge_neighbours(groups, records, request.k, merge=request.per_document is None)
-        ]
+        records: dict[int, ChunkRecord] = {}
+        groups: list[list[Candidate]] = []
+        # Few candidates are looked at closely, and more only if copies, merges or limits used those up.
+        for window in (3 * request.k + 8, len(ranking)):
+            chosen = ranking[:window]
+            records |= self._ledger.chunks([c.chunk_id for c in chosen if c.chunk_id not in records])
+            distinct = _distinct(chosen, records, request.per_document)
+            groups = _merge_neighbours(distinct, records, request.k, merge=request.per_document is None)
+            if len(groups) == request.k:
+                break
+        hits = [self._hit(members, records, request) for members in groups]
         return self._with_locations(hits, records, request)
 
     def candidates(self, request: Request, vector: NDArray[np.float32] | None) -> list[Candidate]:
@@ -129,7 +135,7 @@ class Retriever:
             place=record.place,
             context=record.context,
             matched=self._lexical.matched_words(request.question, text, record.language),
-            explanation=dict(best.parts) if request.explain else {},
+            explanation=_parts(best) if request.explain else {},
         )
 
     def _with_locations(
@@ -176,28 +182,20 @@ def fuse(
     for chunk_id in words.keys() | (cosines or {}).keys():
         bm25 = words.get(chunk_id, 0.0)
         cosine = cosines.get(chunk_id) if cosines is not None else None
-        parts = {
-            "cosine": share * (floor if cosine is None else cosine),
-            "words": (1.0 - share) * bm25 * scale,
-        }
+        from_cosine = share * (floor if cosine is None else cosine)
+        from_words = (1.0 - share) * bm25 * scale
         ranking.append(
             Candidate(
                 chunk_id,
-                parts["cosine"] + parts["words"],
+                from_cosine + from_words,
                 Legs(ranks.lexical.get(chunk_id), ranks.vector.get(chunk_id)),
                 Legs(bm25, cosine),
-                parts,
+                from_cosine,
+                from_words,
             )
         )
     ranking.sort(key=lambda candidate: (-candidate.score, candidate.chunk_id))
     return ranking
-
-
-def _window(request: Request) -> int:
-    """How many candidates are looked at closely: enough for copies, merges and limits."""
-    if request.per_document is not None:
-        return request.candidates * 2
-    return max(4 * request.k, 32) * 2
 
 
 def _distinct(
@@ -249,6 +247,10 @@ def _merge_neighbours(
         group.append(candidate)
         at[record.document_id, record.position] = group
     return groups
+
+
+def _parts(candidate: Candidate) -> dict[str, float]:
+    return {"cosine": candidate.from_cosine, "words": candidate.from_words}
 
 
 def _ranks(scored: Sequence[tuple[int, float]]) -> dict[int, int]:

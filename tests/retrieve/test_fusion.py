@@ -43,7 +43,7 @@ def test_the_score_is_the_stated_convex_combination(scores: dict[int, tuple[floa
     for candidate in fuse(words, cosines, weight=0.8, best_words=best, ranks=NO_RANKS):
         expected = 0.8 * cosines[candidate.chunk_id] + 0.2 * words[candidate.chunk_id] / best
         assert abs(candidate.score - expected) < 1e-9
-        assert abs(sum(candidate.parts.values()) - candidate.score) < 1e-9
+        assert abs(candidate.from_cosine + candidate.from_words - candidate.score) < 1e-9
 
 
 @given(WORDS)
@@ -63,4 +63,4 @@ def test_a_chunk_without_a_vector_counts_as_the_least_similar(
     for candidate in ranking:
         if candidate.chunk_id not in cosines:
             assert candidate.scores.vector is None
-            assert candidate.parts["cosine"] == 0.8 * floor or not cosines
+            assert candidate.from_cosine == 0.8 * floor or not cosines

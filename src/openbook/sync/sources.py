@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +91,7 @@ def add_values(
 
     target = ledger.put_source(source, "memory")
     records = ledger.files(target.id)
-    values = {document.path: document for document in documents}
+    values = {document.path: _with_language(document) for document in documents}
     plan = Plan()
     for path, document in values.items():
         record = records.get(path)
@@ -116,6 +116,13 @@ def _as_read(document: Document) -> FileRead:
     from openbook.read.pool import FileRead
 
     return FileRead(document.path, document, _digest(document), len(document.text), 0, None)
+
+
+def _with_language(document: Document) -> Document:
+    """A document whose maker did not say its language gets the one that its text shows."""
+    from openbook.read.language import detect_language
+
+    return document if document.language else replace(document, language=detect_language(document.text))
 
 
 def _digest(document: Document) -> bytes:
