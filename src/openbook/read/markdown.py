@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from openbook.read.decoding import decode
@@ -32,6 +34,7 @@ _MOST_CHARACTERS: Final = 1_000_000
 _MOST_LINES: Final = 30_000
 """Beyond either the lines are only scanned: the parser takes up to 0.2 ms and 5 KB for a line."""
 _HTML_HEADING: Final = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.IGNORECASE | re.DOTALL)
+_DIV: Final = re.compile(r"^ {0,3}:{3,}[ \t]*([^\s:][^\n]*)?$", re.MULTILINE)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
@@ -58,8 +61,19 @@ class MarkdownReader:
 def find_marks(text: str, start: int = 0, *, indented_code: bool = True) -> Iterator[Mark]:
     """Yield the headings, code blocks and tables of `text` from offset `start` on, block by block."""
     if len(text) - start > _MOST_CHARACTERS or text.count("\n", start) > _MOST_LINES:
-        yield from scan_lines(text, start)
-        return
+        marks = list(scan_lines(text, start))
+    else:
+        marks = list(_parse(text, start, indented_code))
+    asides = sorted((*_callouts(text, start), *_comments(text, start)))
+    starts = [first for first, _ in asides]
+    ends = list(accumulate((last for _, last in asides), max))
+    for mark in marks:
+        before = bisect_left(starts, mark.start)
+        if mark.kind != "heading" or not before or ends[before - 1] <= mark.start:
+            yield mark
+
+
+def _parse(text: str, start: int, indented_code: bool) -> Iterator[Mark]:
     tokens = _block_parser(indented_code).parse(text[start:])
     lines = _line_starts(text, start)
     for index, token in enumerate(tokens):
@@ -77,6 +91,29 @@ def find_marks(text: str, start: int = 0, *, indented_code: bool = True) -> Iter
             yield Mark("table", first, end, text[first : lines[token.map[0] + 1]].strip())
         elif token.type == "html_block" and token.level == 0:
             yield from _html_headings(text, first, end)
+
+
+def _callouts(text: str, start: int) -> Iterator[tuple[int, int]]:
+    """The spans of Quarto's callouts. Their headings title a box; what follows is not below them."""
+    if "callout" not in text:
+        return
+    opened: list[tuple[int, bool]] = []
+    for match in _DIV.finditer(text, start):
+        if match.group(1):
+            opened.append((match.start(), "callout" in match.group(1)))
+        elif opened:
+            first, is_callout = opened.pop()
+            if is_callout:
+                yield first, match.end()
+
+
+def _comments(text: str, start: int) -> Iterator[tuple[int, int]]:
+    """The spans of comments that begin behind other words on their line, which the parser does not see."""
+    while (first := text.find("<!--", start)) >= 0 and (last := text.find("-->", first)) >= 0:
+        line = text[text.rfind("\n", 0, first) + 1 : first]
+        if line.strip() and not line.count("`") % 2:
+            yield first, last
+        start = last
 
 
 def _html_headings(text: str, start: int, end: int) -> Iterator[Mark]:
