@@ -15,9 +15,10 @@ from openbook.library import Library
 
 KILLS = 25
 PROCESS = Path(__file__).with_name("adding_process.py")
-WORDS = (
-    "river stone heron mill oak bridge winter harvest letter engine copper valley storm garden"
-).split()  # noqa: SIM905
+WORDS = [
+    "river", "stone", "heron", "mill", "oak", "bridge", "winter",
+    "harvest", "letter", "engine", "copper", "valley", "storm", "garden",
+]  # fmt: skip
 Opener = Callable[..., Library]
 Contents = dict[str, list[tuple[int, int, str]]]
 

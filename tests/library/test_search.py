@@ -81,7 +81,7 @@ def test_exact_copies_are_one_hit_with_every_location(library: Library, document
 
 def test_neighbouring_chunks_become_one_hit(open_library: Opener) -> None:
     library = open_library()
-    paragraphs = [f"Paragraph {n} tells of lighthouses and the sea around them, at length." for n in range(40)]
+    paragraphs = [f"Paragraph {n} tells of lighthouses and the sea around them, long." for n in range(40)]
     text = "\n\n".join(paragraphs)
     library.add_documents([Document("long.txt", text, "text/plain", title="Long")], source="test")
     hits = library.search("lighthouses and the sea", k=3)
