@@ -141,7 +141,7 @@ def finer_breaks(text: str, start: int, end: int, *, characters: int) -> list[Br
     found: list[Break] = []
     # Short windows: the splitter's time grows faster than the length of text without spaces.
     while start < end:
-        stop = min(end, start + 100 * characters)
+        stop = min(end, start + 20 * characters)
         if stop < end:
             stop = max(text.rfind(" ", start + 1, stop) + 1, start + 1) if " " in text[start:stop] else stop
         found += [

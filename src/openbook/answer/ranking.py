@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
 Embed: TypeAlias = Callable[[Sequence[str], Literal["query", "document"]], "FloatMatrix"]
 ContentWords: TypeAlias = Callable[[str], list[str]]
+_Candidate: TypeAlias = tuple[Evidence, int, Sentence]
 Frequencies: TypeAlias = Callable[[Sequence[str]], Sequence[int]]
 
 OVERLAP_WEIGHT = 0.2
 PIECE_WEIGHT = 1.0
-MOST_SENTENCES = 80
-PAIRS = 8
+MOST_SENTENCES = 64
+PAIRS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +117,23 @@ class SentenceRanker:
         found = self._candidates(evidence)
         if not found:
             return empty
-        cosines: Sequence[float | None] = [None] * len(found)
-        vector = None
+        cosines: list[float] = []
+        pair_cosine = None
         if self._embed is not None:
             vector = self._embed([question], "query")[0]
             texts = [f"{_heading(piece)}\n{_text(piece, sentence)}" for piece, _, sentence in found]
-            cosines = [float(cosine) for cosine in self._embed(texts, "document") @ vector]
-        ranked = [
-            self._scored(piece, index, sentence, cosine, empty)
-            for (piece, index, sentence), cosine in zip(found, cosines, strict=True)
-        ]
-        order = sorted(range(len(ranked)), key=lambda i: -ranked[i].score)
-        pair_cosine = None
-        if self._embed is not None and vector is not None:
-            pairs = [_pair(ranked[i - 1] if i else None, ranked[i]) for i in order[:PAIRS]]
+            near = self._embed(texts, "document") @ vector
+            cosines = [float(cosine) for cosine in near]
+            pairs = _likely_pairs(found, cosines)
             pair_cosine = float((self._embed(pairs, "document") @ vector).max())
-        return Ranking(question, tuple(ranked[i] for i in order), weights, unknown, pair_cosine)
+        ranked = [
+            self._scored(piece, index, sentence, cosines[place] if cosines else None, empty)
+            for place, (piece, index, sentence) in enumerate(found)
+        ]
+        ranked.sort(key=lambda sentence: -sentence.score)
+        return Ranking(question, tuple(ranked), weights, unknown, pair_cosine)
 
-    def _candidates(self, evidence: Sequence[Evidence]) -> list[tuple[Evidence, int, Sentence]]:
+    def _candidates(self, evidence: Sequence[Evidence]) -> list[_Candidate]:
         """What may be quoted, in the order of the evidence, bounded because each costs an embedding."""
         found = [
             (piece, index, sentence)
@@ -186,7 +186,18 @@ def _heading(piece: Evidence) -> str:
     return piece.heading.rpartition(" > ")[2] or piece.title
 
 
-def _pair(before: RankedSentence | None, sentence: RankedSentence) -> str:
-    if before is None or before.number != sentence.number:
-        return sentence.text
-    return f"{before.text} {sentence.text}"
+def _likely_pairs(found: Sequence[_Candidate], cosines: Sequence[float]) -> list[str]:
+    """The few sentences, each with the one before it, whose two cosines promise most."""
+
+    def promise(place: int) -> float:
+        return cosines[place] + (cosines[place - 1] if _follows(found, place) else 0.7 * cosines[place])
+
+    def pair(place: int) -> str:
+        both = found[place - 1 : place + 1] if _follows(found, place) else found[place : place + 1]
+        return " ".join(_text(piece, sentence) for piece, _, sentence in both)
+
+    return [pair(place) for place in sorted(range(len(found)), key=lambda place: -promise(place))[:PAIRS]]
+
+
+def _follows(found: Sequence[_Candidate], place: int) -> bool:
+    return place > 0 and found[place - 1][0].number == found[place][0].number
