@@ -36,13 +36,15 @@ _FEW: Final = 0.05
 """The share of bytes beyond ASCII up to which a text may be English with some damage."""
 _ODD: Final = b"\x81\x8f\x90\x9d\xf5\xf7\xfd\xfe\xff"
 """Bytes that are rare or undefined in the legacy encodings of mostly ASCII languages."""
-_EVIDENCE: Final = 4
-"""Well-formed UTF-8 characters for each malformed byte, from which on a file is damaged UTF-8."""
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _CUT: Final = re.compile(rb"(?:[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})\Z")
 """A character of UTF-8 that the end of the file cuts."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _KOREAN_LETTER: Final = re.compile("[\u3131-\u318e]")
+_WORD: Final = re.compile(rb"[A-Za-z\x80-\xff]+")
+_NOT_ASCII_RUN: Final = re.compile(rb"[\x80-\xff]+")
+_MOST_ACCENTS: Final = 0.5
+_LATIN: Final = frozenset(("cp1250", "cp1252", "cp1254", "cp1257", "cp1258", "cp437", "cp850", "mac_roman"))
 _WINDOWS_LATIN: Final = frozenset(("cp1250", "cp1252", "cp1254", "cp1257", "cp1258"))
 _HOMES: Final = {
     "cp1250": ("pl", "cs", "sk", "hu", "ro", "hr", "sl", "sq"),
@@ -141,7 +143,8 @@ def _decode_other(data: bytes) -> Decoded:
     replaced = lenient.count("\ufffd")
     bad = replaced - data.count(b"\xef\xbf\xbd")
     del lenient
-    if beyond_ascii - replaced >= _EVIDENCE * bad or (bad == 1 and _CUT.search(data[-4:])):
+    # Text in another encoding hardly ever forms a character of UTF-8 by chance.
+    if beyond_ascii - replaced >= bad or (bad == 1 and _CUT.search(data[-4:])):
         return _damaged(data, "utf-8")
     sample = _sample(data)
     return _damaged(data, "utf-8" if _is_damaged_ascii(sample) else _detect(sample))
@@ -175,8 +178,16 @@ def _detect(sample: bytes) -> str:
 
     best = from_bytes(sample, cp_isolation=_CANDIDATES, preemptive_behaviour=False, threshold=0.3).best()
     encoding = best.encoding if best is not None else "cp1252"
+    if encoding not in _LATIN and _is_latin(sample):
+        encoding = "cp1252"
     better = _corrected(encoding, sample)
     return better if _strict(sample, better) is not None else encoding
+
+
+def _is_latin(sample: bytes) -> bool:
+    """Whether the bytes beyond ASCII stand among ASCII letters, as accents do in words of Latin letters."""
+    words = [word for word in _WORD.findall(sample) if not word.isascii()]
+    return sum(map(len, _NOT_ASCII_RUN.findall(b" ".join(words)))) < _MOST_ACCENTS * sum(map(len, words))
 
 
 def _corrected(encoding: str, sample: bytes) -> str:
