@@ -30,6 +30,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from openbook.index.stop_words import STOP_WORDS
+
 if TYPE_CHECKING:
     from tantivy import Filter, TextAnalyzer
 
@@ -62,21 +64,6 @@ _NAME_HINT: Final = re.compile(r"[^\W_](?:_|\.[^\W_]|::|\$|->|\+\+|#)", re.ASCII
 # Combining marks carry vowels in these scripts, so a word must not be cut at them.
 _MARKED_WORD: Final = r"[\p{L}\p{N}\p{M}]+"
 
-# Function words, and the words that questions are phrased with ("what do I need to use to get …"). nDCG@10 on
-# finance questions is .204 with these, .176 with the 33 words that most search engines drop.
-_ENGLISH_STOP_WORDS: Final = (
-    "a about above actually after again against all also am an and any anyone anything are aren as at be "
-    "because been before being below between both but by can cannot could couldn d did didn do does doesn "
-    "doing don down during each even ever every everything few for from further get go going got had hadn "
-    "has hasn have haven having he her here hers herself him himself his how i if in instead into is isn it "
-    "its itself just let lets ll many me might more most much must my myself need no nor not of off on once "
-    "one only or other ought our ours ourselves out over own really s said same say shall she should "
-    "shouldn so some someone something still such t tell than that the their theirs them themselves then "
-    "there these they thing things this those through to too under until up us use used using ve very want "
-    "was wasn way we were weren what when where which while who whom whose why will with won would wouldn "
-    "yet you your yours yourself yourselves"
-)
-
 
 class Analysis:
     """The analysis of one language. Make it with `analysis_of`, which keeps one for each."""
@@ -85,12 +72,11 @@ class Analysis:
         from tantivy import Filter
 
         stemmer = STEMMED.get(language)
-        own = {"en": _ENGLISH_STOP_WORDS}.get(language)
         marked = stemmer in {None, "arabic", "tamil"}
         stemming = [Filter.stemmer(stemmer)] if stemmer else []
         stopping: list[Filter] = []
-        if own:
-            stopping = [Filter.custom_stopword(own.split())]
+        if language in STOP_WORDS:
+            stopping = [Filter.custom_stopword(STOP_WORDS[language].split())]
         elif stemmer:
             stopping = [Filter.stopword(stemmer)]
         self.language = language

@@ -50,6 +50,8 @@ A question's words are seldom all in one chunk of a short text. Fused with cosin
 """
 _WRITER_BYTES: Final = 64_000_000
 """Memory in which tantivy collects postings before it writes a segment."""
+_CHECKED_BYTES: Final = 50_000_000
+"""Bytes of new files that are checked when the index is opened (1 ms a megabyte); `verify` checks all."""
 _FOOTER_MAGIC: Final = 1337
 _BATCH: Final = 20_000
 
@@ -104,6 +106,7 @@ class LexicalFolder:
         self._folder = folder
         self._meta = folder / "meta.json"
         self._followed = folder / _FOLLOWED
+        self._sound: set[str] = set()
 
     def stamp(self) -> tuple[int, ...]:
         """Return a value that changes with every commit."""
@@ -120,10 +123,11 @@ class LexicalFolder:
         if not self._meta.exists():
             raise Unusable("The lexical index is missing.")
         try:
+            self._check_new_files()
             with rust_errors("opened"):
                 opened = _opened(tantivy.Index.open(str(self._folder)), self._read_followed())
-        except LibraryError as error:
-            raise Unusable(f"The lexical index is damaged. {error}") from error
+        except (LibraryError, OSError, ValueError, KeyError, TypeError) as error:
+            raise Unusable(f"The lexical index is damaged: {error}") from error
         if library_id is not None and opened.library_id != library_id:
             raise Unusable("The lexical index belongs to another library.")
         return opened
@@ -132,9 +136,13 @@ class LexicalFolder:
         """Empty the folder and make an index without chunks in it."""
         import tantivy
 
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
-        self._folder.mkdir(parents=True)
+        # the folder itself stays: a thread of tantivy's may put its lock file there at any time
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for entry in self._folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
         with rust_errors("created"):
             index = tantivy.Index(_schema(), str(self._folder), reuse=False)
             return Opened(index, _prepared(index), index.schema)
@@ -148,12 +156,27 @@ class LexicalFolder:
                 session = LexicalWriter(writer, opened)
                 yield session
                 commit = writer.commit()
+                # tantivy would do so in the background, perhaps only when this folder is another index's
+                writer.garbage_collect_files()
             except BaseException:
                 writer.rollback()
                 raise
             finally:
                 writer.wait_merging_threads()
             self._write_followed(Followed(_FORMAT, session.library_id, session.sequence, commit))
+
+    def _check_new_files(self) -> None:
+        """Check the files of segments not seen before, unless that would be felt. Raises Unusable.
+
+        tantivy checks no checksums itself, and crashes on broken postings.
+        """
+        names = [segment.name for segment in self.segments()]
+        files = [file for name in names if name not in self._sound for file in self._folder.glob(f"{name}.*")]
+        if sum(file.stat().st_size for file in files) <= _CHECKED_BYTES:
+            for file in files:
+                if not _checksum_fits(file):
+                    raise Unusable(f"The lexical index is damaged: {file.name!r} is not as it was written.")
+        self._sound = set(names)
 
     def _read_followed(self) -> Followed:
         """Return how far the newest commit has followed, or less far. Raises Unusable."""

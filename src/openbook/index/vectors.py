@@ -242,7 +242,8 @@ class VectorIndex:
         rows = loaded.bits.rows[positions]
         order = np.argsort(rows)
         stored = loaded.vectors.read(rows[order])
-        near = np.abs(stored.astype(np.float32) - vectors[order].astype(np.float32)) <= _TOLERANCE
+        with np.errstate(invalid="ignore"):  # garbage may hold infinite numbers
+            near = np.abs(stored.astype(np.float32) - vectors[order].astype(np.float32)) <= _TOLERANCE
         same_bits = loaded.bits.bits_at(positions[order]) == sign_bits(stored)
         return int(np.count_nonzero(near.all(axis=1) & same_bits.all(axis=1)))
 
