@@ -25,8 +25,6 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Errors become one clear line on stderr."""
-    import os
-
     import typer
 
     from openbook.cli.app import build_app
@@ -36,7 +34,6 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = build_app()(list(arguments), prog_name="openbook", standalone_mode=False)
-        sys.stdout.flush()
     except typer.TyperException as error:
         show_misuse(error, as_json=as_json)
         return error.exit_code
@@ -46,8 +43,4 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\nStopped.\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has gone (`| head`): that is its right, and no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     return code if isinstance(code, int) else DONE

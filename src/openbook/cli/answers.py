@@ -21,7 +21,7 @@ def print_answer(answer: Answer) -> None:
     """Print an answer and what it rests on, or the nearest misses."""
     console = stdout_console()
     if answer.status == "answered":
-        console.print(Text(flowing(printable(marked_text(answer)))))
+        print_indented(console, Text(flowing(printable(marked_text(answer)))), indent=0)
         console.print()
         _print_sources(console, answer)
     else:
@@ -29,7 +29,7 @@ def print_answer(answer: Answer) -> None:
         if answer.evidence:
             console.print(Text("What came nearest:\n", style="dim"))
         for evidence in answer.evidence[:3]:
-            _print_miss(console, evidence)
+            _print_miss(console, evidence, answer.question)
     _print_footer(console, answer)
 
 
@@ -67,9 +67,10 @@ def _print_sources(console: Console, answer: Answer) -> None:
         console.print()
 
 
-def _print_miss(console: Console, evidence: Evidence) -> None:
+def _print_miss(console: Console, evidence: Evidence, question: str) -> None:
+    words = tuple(word for word in question.strip(" ?!.").split() if len(word) > 3)
     console.print(_heading(evidence))
-    print_indented(console, Text(snippet(evidence.text, (), limit=160)))
+    print_indented(console, Text(snippet(evidence.text, words, limit=160)))
     console.print()
 
 
@@ -87,4 +88,4 @@ def _print_footer(console: Console, answer: Answer) -> None:
         parts.append(duration(sum(answer.timings_ms.values()) / 1000))
     console.print(Text(" · ".join(parts), style="dim"))
     for note in answer.notes:
-        console.print(Text(one_line(note), style="dim"))
+        print_indented(console, Text(one_line(note), style="dim"), indent=0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Annotated, Final
 
 import typer
 
-from openbook.cli import asking, indexing, measuring, models, moving
+from openbook.cli import DONE, asking, indexing, measuring, models, moving
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,23 @@ def _typer(name: str, examples: tuple[str, ...]) -> typer.Typer:
 def _register(app: typer.Typer, commands: tuple[Command, ...]) -> None:
     for command in commands:
         register = app.command(command.name, short_help=command.summary, epilog=_epilog(command.examples))
-        register(command.function)
+        register(_until_the_reader_leaves(command.function))
+
+
+def _until_the_reader_leaves(function: Callable[..., int]) -> Callable[..., int]:
+    """Let a command end well when the reader of its output goes away (`| head`): that is its right."""
+
+    @wraps(function)
+    def command(*arguments: object, **options: object) -> int:
+        try:
+            code = function(*arguments, **options)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+        return code
+
+    return command
 
 
 def _epilog(examples: tuple[str, ...]) -> str:

@@ -27,7 +27,7 @@ def print_hits(hits: Hits, *, explain: bool, full: bool) -> None:
             print_indented(console, _explanation(hit))
         console.print()
     for note in hits.notes:
-        console.print(Text(one_line(note), style="dim"))
+        print_indented(console, Text(one_line(note), style="dim"), indent=0)
 
 
 def _print_hit(console: Console, number: int, hit: Hit, *, full: bool) -> None:
