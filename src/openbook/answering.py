@@ -46,11 +46,12 @@ class Answerer:
             read_text=self.ledger.text,
         )
         ranker = self._ranker()
-        ranking = ranker.rank(question, evidence)
+        meant = hits.meant or question
+        ranking = ranker.rank(meant, evidence)
         signals = features(ranker, ranking, evidence, hits)
         confidence = probability(signals, words_only=self.embedder is None)
         generator = QuotingGenerator(ranker)
-        draft = generator.generate(question, evidence)
+        draft = generator.generate(meant, evidence)
         citations = tuple(c for c in verified(draft, evidence, self.ledger.text) if c.supported)
         found = confidence >= self.threshold and len(citations) == len(draft.citations) > 0
         return Answer(

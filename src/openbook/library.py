@@ -27,9 +27,6 @@ from openbook.settings import STORED, Settings, load_settings
 from openbook.types import Answer, Hits, LibraryStatus, Outcome, Progress, Report, Verification
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from openbook.embed import Embedder
     from openbook.index.records import DocumentRecord
     from openbook.types import Chunk, Document
@@ -201,9 +198,12 @@ class Library:
         if not question.strip():
             raise UsageError("The question is empty. Ask with at least one word.")
         self._indexes.refresh()
-        vector, notes = self._query_vector(question)
+        embedder, notes = self._search_embedder()
+        meant, spelling_notes = self._spelled(question, embedder)
+        vector = embedder.embed([meant], "query")[0] if embedder is not None else None
+        notes = (*notes, *spelling_notes)
         request = Request(
-            question,
+            meant,
             k=_positive(k, self.settings.k, "k"),
             candidates=self.settings.candidates,
             cosine_weight=self.settings.cosine_weight,
@@ -216,7 +216,7 @@ class Library:
         coverage = self._indexes.coverage()
         if vector is not None and coverage < 1:
             notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")
-        return Hits(question, tuple(hits), coverage if vector is not None else 0.0, notes)
+        return Hits(question, tuple(hits), meant, coverage if vector is not None else 0.0, notes)
 
     def ask(self, question: str, *, k: int | None = None, where: Sequence[str] = ()) -> Answer:
         """Answer a question with verbatim quotes, or say honestly that nothing answers it.
@@ -435,11 +435,23 @@ class Library:
             "words alone. Run `openbook add` to embed the library with the new model."),
         )
 
-    def _query_vector(self, question: str) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
-        embedder, notes = self._search_embedder()
-        if embedder is None:
-            return None, notes
-        return embedder.embed([question], "query")[0], notes
+    def _spelled(self, question: str, embedder: Embedder | None) -> tuple[str, tuple[str, ...]]:
+        """The question with misspelt words put right, and a note that says which."""
+        from openbook.index.spelling import corrected, corrections
+
+        tokenizer = embedder.tokenizer if embedder is not None else None
+        if tokenizer is None:
+            return question, ()
+        lexical = self._indexes.lexical
+        language = lexical.languages[0] if lexical.languages else ""
+        found = corrections(
+            question,
+            terms=lambda text: lexical.content_words(text, language),
+            frequencies=lexical.frequencies,
+            is_word=lambda word: len(tokenizer.encode(word, add_special_tokens=False).ids) == 1,
+        )
+        notes = tuple(f"Searched for {right!r} instead of {wrong!r}." for wrong, right in found.items())
+        return corrected(question, found), notes
 
     def _problems(self) -> Iterator[Outcome]:
         for source in self._ledger.sources():

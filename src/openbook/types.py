@@ -166,6 +166,7 @@ class Hit:
 class Hits(Sequence[Hit]):
     """The result of a search: a sequence of hits, best first, and how complete it is.
 
+    `meant` is the question as it was searched, misspelt words put right.
     `coverage` is the share (0 to 1) of the library's chunks that have a
     vector; below 1 the rest was searched by words alone. `notes` say in words
     what a person should know about this result (words only, partial vectors).
@@ -173,6 +174,7 @@ class Hits(Sequence[Hit]):
 
     question: str
     hits: tuple[Hit, ...] = ()
+    meant: str = ""
     coverage: float = 1.0
     notes: tuple[str, ...] = ()
 
