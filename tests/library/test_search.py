@@ -84,7 +84,7 @@ def test_neighbouring_chunks_become_one_hit(open_library: Opener) -> None:
     paragraphs = [f"Paragraph {n} tells of lighthouses and the sea around them, long." for n in range(40)]
     text = "\n\n".join(paragraphs)
     library.add_documents([Document("long.txt", text, "text/plain", title="Long")], source="test")
-    hits = library.search("lighthouses and the sea", k=3)
+    hits = library.search("lighthouses and the sea", k=20)
     chunk = library.search("lighthouses and the sea", k=1, per_document=1)[0]
     assert any(len(hit.text) > len(chunk.text) for hit in hits)
     spans = sorted((hit.start, hit.end) for hit in hits)

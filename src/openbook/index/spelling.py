@@ -51,9 +51,9 @@ def corrections(
         pairs = [(c, t[0]) for c, t in zip(candidates, analysed, strict=True) if len(t) == 1]
         counts = frequencies([term for _, term in pairs])
         # Of "column" and "columns", which are one term, the one that ends like the typed word.
-        ranked = [(count, right[-1:] == word[-1], right) for count, (right, _) in zip(counts, pairs, strict=True)]
-        count, _, right = max(ranked, default=(0, False, ""))
-        if count >= FEWEST_CHUNKS:
+        ranked = [(n, right[-1:] == word[-1], right) for n, (right, _) in zip(counts, pairs, strict=True)]
+        chunks, _, right = max(ranked, default=(0, False, ""))
+        if chunks >= FEWEST_CHUNKS:
             found[word] = right
     return found
 
