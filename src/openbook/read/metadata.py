@@ -20,12 +20,15 @@ from openbook.read.properties import iso_date, readable_stem
 from openbook.types import Mark, Scalar
 
 _MAX_CHARACTERS: Final = 65_536
+_MAX_TOML: Final = 16_384
+"""Characters of TOML, whose parser takes quadratic time for a key of many dots."""
 _MAX_VALUE: Final = 2_000
 """Characters of one value. A longer one is text and stays only in the text."""
 _MAX_KEYS: Final = 100
+_MAX_BITS: Final = 1_024
+_MAX_DEPTH: Final = 30
 _YAML: Final = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _TOML: Final = re.compile(r"\+\+\+[ \t]*\n(.*?)^\+\+\+[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_ALIAS: Final = re.compile(r"(?:^|[\s\[,{:-])[&*][^\s,\[\]{}]+", re.MULTILINE)
 _DATE_KEYS: Final = {
     "created": ("created", "date", "pubdate", "published", "publishdate"),
     "modified": ("modified", "updated", "lastmod", "last_modified", "last-modified", "date-modified"),
@@ -65,7 +68,7 @@ def read_front_matter(text: str) -> FrontMatter:
     head = text[: _MAX_CHARACTERS + 1]
     if match := _YAML.match(head):
         return FrontMatter(match.end(), _read(match.group(1), _parse_yaml))
-    if match := _TOML.match(head):
+    if match := _TOML.match(head[:_MAX_TOML]):
         return FrontMatter(match.end(), _read(match.group(1), _parse_toml))
     return FrontMatter()
 
@@ -91,30 +94,38 @@ def _read(source: str, parse: Any) -> dict[str, Scalar]:
 def _parse_yaml(source: str) -> Any:
     import yaml
 
-    # Anchors and aliases let a few lines stand for gigabytes. No front matter needs them.
-    if _ALIAS.search(source) and any(isinstance(token, yaml.tokens.AliasToken) for token in _tokens(source)):
-        raise _BadFrontMatter("it uses YAML aliases, which are not followed")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # plain data only
     try:
-        return yaml.load(source, Loader=loader)  # a safe loader: plain data only
+        _check_events(yaml.parse(source, Loader=loader))
+        return yaml.load(source, Loader=loader)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f" in line {place.line + 2}" if place is not None else ""
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise _BadFrontMatter(f"YAML{where}: {problem}") from error
+    except _BadFrontMatter:
+        raise
     except (ValueError, OverflowError, TypeError, AttributeError) as error:  # impossible dates and the like
         raise _BadFrontMatter(f"YAML: {error}") from error
-    except RecursionError as error:
-        raise _BadFrontMatter("YAML: nested too deeply") from error
 
 
-def _tokens(source: str) -> Iterable[Any]:
+def _check_events(events: Iterable[Any]) -> None:
+    """Refuse, before anything is built, what no front matter needs and what parsers die of.
+
+    A few lines of aliases stand for gigabytes, and deep nesting overflows the stack of the C library.
+    """
     import yaml
 
-    try:
-        yield from yaml.scan(source)
-    except (yaml.YAMLError, ValueError):
-        return  # loading it says what is wrong
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            raise _BadFrontMatter("it uses YAML aliases, which are not followed")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise _BadFrontMatter(f"it is nested more than {_MAX_DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _parse_toml(source: str) -> Any:
@@ -130,7 +141,7 @@ def scalars(values: Mapping[Any, Any]) -> dict[str, Scalar]:
     """The values to keep: scalars, lists of scalars joined by ", ", names of authors, dates as ISO 8601."""
     found: dict[str, Scalar] = {}
     for key, value in list(values.items())[:_MAX_KEYS]:
-        name = without_surrogates(str(key)).strip()
+        name = str(_scalar(key) or "")
         kept = _scalar(value)
         if kept is not None and kept != "" and 0 < len(name) <= 100:
             found[name] = kept
@@ -143,7 +154,9 @@ def scalars(values: Mapping[Any, Any]) -> dict[str, Scalar]:
 
 def _scalar(value: Any) -> Scalar | None:
     if isinstance(value, bool | int):
-        return value if abs(value) < 2**63 else str(value)[:_MAX_VALUE]
+        if value.bit_length() > _MAX_BITS:
+            return None
+        return value if value.bit_length() < 64 else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dt.datetime | dt.date | dt.time):
