@@ -17,7 +17,7 @@ from openbook.types import Answer, Citation, Evidence, Hit, Hits, Legs, Outcome,
 
 def test_a_hit_has_the_documented_shape() -> None:
     hit = Hit("a.md", 1, 2, 0, 5, None, "Keys", "a key", 0.7, Legs(1, None), Legs(3.2, 0.5))
-    form = json_form(Hits("key?", (hit,), 0.5, ("words only",)))
+    form = json_form(Hits("key?", (hit,), coverage=0.5, notes=("words only",)))
     assert form["question"] == "key?"
     assert form["coverage"] == 0.5
     assert form["notes"] == ["words only"]
