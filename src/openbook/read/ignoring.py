@@ -40,8 +40,7 @@ def is_ignored(path: str, rules: tuple[Rules, ...], *, is_folder: bool) -> bool:
         if folder.any.search(name) is None:
             continue
         for pattern, ignores in folder.patterns:
-            match = pattern.search(name)
-            if match is not None and _is_about(match, len(own)):
+            if any(_is_about(match, len(own)) for match in pattern.finditer(name)):
                 return ignores
     return False
 
