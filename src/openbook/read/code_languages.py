@@ -94,7 +94,7 @@ _MODIFIERS: Final = (
 )
 _KEYWORDS: Final = (
     r"class|interface|struct|enum(?:[ \t]+class)?|trait|impl(?:<[^<>\n]{0,100}>)?|module|namespace|record|"
-    r"object|protocol|extension|union|type|mod|macro_rules!|function\*?|func|fn|fun|def|mixin|actor|package"
+    r"object|protocol|extension|union|type|mod|macro_rules!|function\*?|func|fn|fun|def|mixin|actor"
 )
 _NO_NAMES: Final = (
     r"(?!(?:is|as|in|of|that|for|which|and|or|the|to|with|from|by|are|was|has|at|on|not|if|it)\b)"
