@@ -46,14 +46,14 @@ def corrections(
         own = terms(word)
         if len(own) != 1 or frequencies(own)[0]:
             continue
-        candidates = sorted({edited for edited in _edits(word) if is_word(edited)})
-        analysed = [terms(candidate) for candidate in candidates]
-        pairs = [(c, t[0]) for c, t in zip(candidates, analysed, strict=True) if len(t) == 1]
-        counts = frequencies([term for _, term in pairs])
+        analysed = {edited: terms(edited) for edited in sorted(set(_edits(word)))}
+        if any(not own_terms and is_word(edited) for edited, own_terms in analysed.items()):
+            continue  # a slip for a stop word, which would not be looked for either
+        held = {edited: own_terms[0] for edited, own_terms in analysed.items() if len(own_terms) == 1}
+        counts = dict(zip(held, frequencies(list(held.values())), strict=True))
         # Of "column" and "columns", which are one term, the one that ends like the typed word.
-        ranked = [(n, right[-1:] == word[-1], right) for n, (right, _) in zip(counts, pairs, strict=True)]
-        chunks, _, right = max(ranked, default=(0, False, ""))
-        if chunks >= FEWEST_CHUNKS:
+        right = max(counts, key=lambda c: (counts[c], is_word(c), c[-1:] == word[-1], c), default="")
+        if counts.get(right, 0) >= FEWEST_CHUNKS:
             found[word] = right
     return found
 
