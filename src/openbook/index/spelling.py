@@ -2,10 +2,10 @@
 
 A word is taken for a slip only if three signs agree: it occurs nowhere in the
 library, the embedder's vocabulary does not hold it as one piece either (so
-"puppy" stays, where the documents only speak of dogs), and exactly one edit
-(a letter lost, doubled, swapped or wrong; Damerau, "A technique for computer
-detection and correction of spelling errors", 1964) leads to a word that the
-library uses. The most frequent such word wins.
+"puppy" stays, where the documents only speak of dogs), and one edit (a letter
+lost, doubled, swapped or wrong; Damerau, "A technique for computer detection
+and correction of spelling errors", 1964) leads to a word that both hold. The
+most frequent such word wins.
 
 Refused: fuzzy matching of every word, which finds "form" for "from" where both
 are meant, and a dictionary, which knows no product names.
@@ -46,13 +46,13 @@ def corrections(
         own = terms(word)
         if len(own) != 1 or frequencies(own)[0]:
             continue
-        analysed = {edited: terms(edited) for edited in sorted(set(_edits(word)))}
-        if any(not own_terms and is_word(edited) for edited, own_terms in analysed.items()):
+        analysed = {edited: terms(edited) for edited in sorted(set(_edits(word))) if is_word(edited)}
+        if not all(analysed.values()):
             continue  # a slip for a stop word, which would not be looked for either
         held = {edited: own_terms[0] for edited, own_terms in analysed.items() if len(own_terms) == 1}
         counts = dict(zip(held, frequencies(list(held.values())), strict=True))
         # Of "column" and "columns", which are one term, the one that ends like the typed word.
-        right = max(counts, key=lambda c: (counts[c], is_word(c), c[-1:] == word[-1], c), default="")
+        right = max(counts, key=lambda c: (counts[c], c[-1:] == word[-1], c), default="")
         if counts.get(right, 0) >= FEWEST_CHUNKS:
             found[word] = right
     return found
