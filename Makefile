@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(shell $(name) -c 'import sys, venv, ensurepip; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
-QUESTION ?= How long may a bicycle with an orange tag stay?
+QUESTION ?= How long is the warranty on a rebuilt wheel?
 
 .PHONY: run test bench docs lint format types pins clean
 .DEFAULT_GOAL := run

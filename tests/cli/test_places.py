@@ -64,3 +64,9 @@ def test_paragraphs_flow_and_lines_that_mean_something_stay() -> None:
     kept = "- first\n- second\n  more\n\n| a | b |\n| c | d |\n\n```r\nx <- 1\ny\n```\n"
     text = f"One sentence over\ntwo lines.\n\n{kept}end\nof it"
     assert flowing(text) == f"One sentence over two lines.\n\n{kept}end of it"
+    wrapped = (
+        "a list item whose marker is not quoted and that was wrapped by its author\n   after so many words"
+    )
+    assert "\n" not in flowing(wrapped)
+    assert flowing("def f():\n    return 1") == "def f():\n    return 1"
+    assert flowing("**Bold** words\n*and* more") == "**Bold** words *and* more"

@@ -64,7 +64,7 @@ def _print_sources(console: Console, answer: Answer) -> None:
             print_indented(console, line)
         if evidence.url:
             console.print(Text(f"    {one_line(unquote(evidence.url))}", style="dim"), soft_wrap=True)
-        console.print()
+    console.print()
 
 
 def _print_miss(console: Console, evidence: Evidence, question: str) -> None:

@@ -14,7 +14,9 @@ _WORD: Final = re.compile(r"\w+")
 _WIDE_SCRIPT: Final = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts written without blanks between words: their words are looked for inside others."""
 
-_MEANT_AS_LINE: Final = re.compile(r"\s{2,}|\t|\s*(?:[-*+•|>#]|\d+[.)]\s)")
+_MEANT_AS_LINE: Final = re.compile(r"\s*(?:[-*+•|>#]\s|[|#]|\d+[.)]\s)")
+_FULL_LINE: Final = 60
+"""A line of so many characters was probably wrapped where the next one begins."""
 
 
 def place_name(path: str, place: str, heading: str, page: int | None) -> str:
@@ -60,9 +62,11 @@ def flowing(text: str) -> str:
     """
     lines: list[str] = []
     fenced = joinable = False
+    before = ""
     for line in text.splitlines():
         fence = line.lstrip().startswith(("```", "~~~"))
-        meant = fenced or fence or not line.strip() or _MEANT_AS_LINE.match(line) is not None
+        indented = line.startswith(("  ", "\t")) and len(before) < _FULL_LINE  # code, not wrapped prose
+        meant = fenced or fence or indented or not line.strip() or _MEANT_AS_LINE.match(line) is not None
         if joinable and not meant:
             lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
         else:
@@ -71,6 +75,7 @@ def flowing(text: str) -> str:
         joinable = (
             not fenced and not fence and bool(line.strip()) and not line.lstrip().startswith(("#", "|"))
         )
+        before = line
     return "\n".join(lines)
 
 
