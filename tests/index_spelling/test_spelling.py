@@ -15,7 +15,8 @@ HELD = {
     "dog": 9, "rest": 5, "once": 1, "lahman": 3, "wish": 4,
 }  # fmt: skip
 STOP_WORDS = set("which the a is of it to how what does do use who in".split())
-KNOWN = (HELD.keys() - {"lahman"}) | STOP_WORDS | set("letters names columns puppy rent resting strings".split())
+OTHERS = set("letters names columns puppy rent resting strings".split())
+KNOWN = (HELD.keys() - {"lahman"}) | STOP_WORDS | OTHERS
 
 
 def terms(text: str) -> list[str]:
