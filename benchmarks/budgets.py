@@ -82,10 +82,12 @@ def ten_thousand_files() -> Iterator[Figure]:
             file = documents / f"{number // 100:02}" / f"note{number}.md"
             file.parent.mkdir(parents=True, exist_ok=True)
             matter = number * 7919 % 10007
-            file.write_text(f"# Note {number}\n\nThe {number}th note is about matter {matter}.\n")
+            file.write_text(f"# Note {number}\n\nThis note is about matter {matter}.\n")
         command = [*_openbook(), "add", str(documents), "--library", str(place)]
         seconds, peak = _run_measured(command, environment)
-        yield Figure("`add` of 10,000 small files, fake embedder", INFINITE, seconds, "s", f"peak {peak:.0f} MB")
+        yield Figure(
+            "`add` of 10,000 small files, fake embedder", INFINITE, seconds, "s", f"peak {peak:.0f} MB"
+        )
         again = _median_seconds(command, environment, runs=3)
         yield Figure("`add` again with nothing changed, 10,000 files", 2, again, "s")
         remove = [*_openbook(), "remove", *[f"{n:02}/*" for n in range(50)], "--library", str(place)]
@@ -184,9 +186,7 @@ def _run_measured(command: Sequence[str], environment: dict[str, str]) -> tuple[
 
 
 def _output(command: Sequence[str], environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command[:4])} … ended with {done.returncode}")
     return done.stdout
