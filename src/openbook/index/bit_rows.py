@@ -108,6 +108,16 @@ class BitRows:
         present: Ids = found[self.ids[found] == chunk_ids]
         return present
 
+    def positions_within(self, chunk_ids: Ids) -> Ids:
+        """Return the sorted positions of the rows whose chunk is among these (sorted) ids."""
+        highest = int(chunk_ids[-1]) + 1 if len(chunk_ids) else 0
+        if 8 * len(chunk_ids) < len(self) or highest > 16 * len(self):
+            return np.sort(self.positions(chunk_ids))
+        # many ids: a mark for each number up to the highest takes less time than looking each one up
+        allowed = np.zeros(highest + 1, dtype=np.bool_)
+        allowed[chunk_ids] = True
+        return np.flatnonzero(allowed[np.minimum(self.ids, highest)])
+
     def bits_at(self, positions: Ids) -> Words:
         """Return the bits at these positions, shape (n, words)."""
         found = np.empty((len(positions), self.blocks[0].shape[0] if self.blocks else 0), dtype=np.uint64)

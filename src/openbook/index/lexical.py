@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 
 _MOST_TERMS: Final = 64
 """Of a longer question only the rarest terms count; the rest would cost time and move little."""
-_LISTED: Final = 1_500
-"""Up to this many chunk ids are quickest as one term query each, more as a set of terms …"""
-_AS_SET: Final = 20_000
-"""… and above this, ranked results are filtered instead: see `_ranked_within`."""
+_EACH_LISTED: Final = 4.5
+"""A filter costs so many microseconds for each chunk id that is listed in the query, or …"""
+_EACH_RANGE: Final = 0.003
+"""… so many for each range of ids and chunk of the library, or …"""
+_EACH_LATE: Final = 0.45
+"""… so many for each result that is ranked without the filter, which then is applied to the results."""
 _MOST_TIES: Final = 20_000
 """Results fetched at most to order equal scores by chunk id."""
 
@@ -161,9 +163,15 @@ class LexicalIndex:
         query = self._question(opened, question)
         if query is None:
             return []
-        if within is None or len(within) <= _AS_SET:
-            return self._ranked(opened, _restricted(opened, query, within), limit)
-        return self._ranked_within(opened, query, limit, within)
+        if within is None:
+            return self._ranked(opened, query, limit)
+        ranges = _ranges(within)
+        listed, ranged = _EACH_LISTED * len(within), _EACH_RANGE * opened.count * len(ranges)
+        fetched = int(1.5 * limit * max(1.0, opened.count / len(within))) + 50
+        if _EACH_LATE * min(fetched, opened.count) < min(listed, ranged):
+            return self._ranked_within(opened, query, limit, within, fetched)
+        allowed = _any_of(opened, within) if listed < ranged else _in_any(opened, ranges)
+        return self._ranked(opened, _restricted(query, allowed), limit)
 
     def scores(self, question: str, chunk_ids: Sequence[int]) -> dict[int, float]:
         """Return BM25 of those of these chunks in which any word of the question occurs."""
@@ -176,7 +184,7 @@ class LexicalIndex:
         if query is None:
             return {}
         wanted = np.unique(np.asarray(chunk_ids, dtype=np.int64))
-        ids, scores = _hits(opened, _restricted(opened, query, wanted), len(wanted))
+        ids, scores = _hits(opened, _restricted(query, _any_of(opened, wanted)), len(wanted))
         return {int(i): _rounded(score) for i, score in zip(ids, scores, strict=True)}
 
     def matched_words(self, question: str, text: str, language: str) -> tuple[str, ...]:
@@ -226,17 +234,15 @@ class LexicalIndex:
             fetched *= 4
 
     def _ranked_within(
-        self, opened: Opened, query: tantivy.Query, limit: int, within: NDArray[np.int64]
+        self, opened: Opened, query: tantivy.Query, limit: int, within: NDArray[np.int64], fetched: int
     ) -> list[tuple[int, float]]:
         """Return the best `limit` of many allowed chunks.
 
         Results are ranked without the filter, and more are fetched until
-        enough of them pass or none is left, so nothing is lost by filtering
-        late, and a set of many thousand ids never becomes a query.
+        enough of them pass or none is left: nothing is lost by filtering late.
         """
         import numpy as np
 
-        fetched = int(1.5 * limit * max(1.0, opened.count / len(within))) + 50
         while True:
             ids, scores = _hits(opened, query, fetched)
             place = np.minimum(np.searchsorted(within, ids), len(within) - 1)
@@ -248,19 +254,40 @@ class LexicalIndex:
             fetched *= 4
 
 
-def _restricted(opened: Opened, query: tantivy.Query, chunk_ids: NDArray[np.int64] | None) -> tantivy.Query:
-    """Return the query with only these chunks allowed; scores stay as they are."""
+def _restricted(query: tantivy.Query, allowed: tantivy.Query) -> tantivy.Query:
+    """Return the query for chunks that are allowed as well; scores stay as they are."""
     from tantivy import Occur, Query
 
-    if chunk_ids is None:
-        return query
-    ids: list[int] = chunk_ids.tolist()
-    if len(ids) <= _LISTED:
-        each = [Query.term_query(opened.schema, "chunk", i, "basic") for i in ids]
-        allowed = Query.boolean_query([(Occur.Should, one) for one in each])
-    else:
-        allowed = Query.term_set_query(opened.schema, "chunk", ids)
     return Query.boolean_query([(Occur.Must, query), (Occur.Must, Query.const_score_query(allowed, 0.0))])
+
+
+def _any_of(opened: Opened, chunk_ids: NDArray[np.int64]) -> tantivy.Query:
+    # tantivy's query for a set of terms takes three times as long
+    from tantivy import Occur, Query
+
+    ids: list[int] = chunk_ids.tolist()
+    each = [Query.term_query(opened.schema, "chunk", i, "basic") for i in ids]
+    return Query.boolean_query([(Occur.Should, one) for one in each])
+
+
+def _in_any(opened: Opened, ranges: NDArray[np.int64]) -> tantivy.Query:
+    from tantivy import FieldType, Occur, Query
+
+    each = [
+        Query.range_query(opened.schema, "chunk", FieldType.Integer, int(first), int(last))
+        for first, last in ranges.tolist()
+    ]
+    return Query.boolean_query([(Occur.Should, one) for one in each])
+
+
+def _ranges(chunk_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return sorted ids as ranges, shape (n, 2), both ends included."""
+    import numpy as np
+
+    breaks = np.flatnonzero(np.diff(chunk_ids) != 1)
+    first = chunk_ids[np.concatenate([[0], breaks + 1])]
+    last = chunk_ids[np.concatenate([breaks, [len(chunk_ids) - 1]])]
+    return np.stack([first, last], axis=1)
 
 
 def _hits(opened: Opened, query: tantivy.Query, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

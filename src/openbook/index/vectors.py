@@ -173,7 +173,7 @@ class VectorIndex:
         if loaded is None or limit < 1:
             return []
         bits = loaded.bits
-        positions = None if within is None else np.sort(bits.positions(within))
+        positions = None if within is None else bits.positions_within(within)
         if not len(bits if positions is None else positions):
             return []
         screened = bits.nearest(sign_bits(query[np.newaxis])[0], max(_SCREENED, 8 * limit), positions)
