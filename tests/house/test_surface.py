@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,18 @@ def test_names_say_what_things_are() -> None:
     refused = {"utils", "util", "manager", "helper", "helpers", "base", "core", "common", "misc"}
     for path in MODULES:
         assert not refused & set(path.stem.split("_")), f"{named(path)}: name it after what it does"
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    names = {"markdown_it": "markdown-it-py", "yaml": "pyyaml", "huggingface_hub": "huggingface_hub"}
+    imported: set[str] = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            imported |= {module.split(".")[0] for module in modules}
+    foreign = {names.get(name, name.replace("_", "-")) for name in imported - sys.stdlib_module_names - {"openbook"}}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["eval"], *extras["parquet"]]
+    assert {line.split(">=")[0] for line in declared} == foreign
