@@ -140,7 +140,7 @@ def names_columns(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool
     if values:
         years = len(values) > 1 and len(values) < len(filled) and all(map(_YEAR.fullmatch, values))
         return bool(years)
-    shift = len(max(others, key=len)) - len(first) if others else 0
+    shift = max(0, max(map(len, others), default=0) - len(first))
     columns = [[row[i + shift] for row in others if i + shift < len(row)] for i in range(len(first))]
     return not any(name and name in column for name, column in zip(first, columns, strict=True))
 
