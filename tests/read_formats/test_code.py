@@ -111,7 +111,8 @@ def test_python_that_overflows_parsers_is_text(source: str) -> None:
             "a.ts",
             (
                 "export class A {\n  async foo(a) {\n    if (x) {\n    }\n  }\n}\n"
-                "export default function g() {}\nconst f = (a) => {\n}\ninterface I {\n}\ndescribe('x', () => {\n})\n"
+                "export default function g() {}\nconst f = (a) => {\n}\ninterface I {\n}\n"
+                "describe('x', () => {\n})\n"
             ),
             [(1, "class A"), (2, "foo"), (1, "function g"), (1, "const f"), (1, "interface I")],
         ),
