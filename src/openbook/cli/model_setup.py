@@ -33,7 +33,8 @@ def install_if_missing(*, quiet: bool) -> Setup:
     if scheme != "onnx":
         return Setup()
     try:
-        if find_model(name, model_folder=settings.model_folder, cache=settings.cache):
+        place = {"model_folder": settings.model_folder, "cache": settings.cache}
+        if find_model(name, precision=settings.precision, **place):
             return Setup()
         if settings.offline and not settings.model_folder:
             return Setup()  # the run itself says that it went without
@@ -57,6 +58,7 @@ def install(settings: Settings, *, quiet: bool) -> Path:
         watcher = _Watcher(line)
         return install_model(
             name,
+            precisions=(settings.precision,),
             model_folder=settings.model_folder,
             cache=settings.cache,
             offline=settings.offline,
