@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 QUESTION ?= How long is the warranty on a rebuilt wheel?
 
-.PHONY: run test model bench docs lint format types pins clean
+.PHONY: run test model model-float32 bench docs lint format types pins clean 
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -34,10 +34,14 @@ $(VENV)/.developing: $(VENV)/.installed
 model: $(VENV)/.installed
 	@$(BIN)/openbook model install
 
+# The tests compare int8 with float32.
+model-float32: model
+	@OPENBOOK_PRECISION=float32 $(BIN)/openbook model install
+
 run: model
 	@$(BIN)/python scripts/demonstrate.py "$(QUESTION)"
 
-test: $(VENV)/.developing model lint types
+test: $(VENV)/.developing model-float32 lint types
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.developing

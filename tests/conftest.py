@@ -43,14 +43,14 @@ def installed_model() -> Path:
     """The folder of the default embedding model; skips where it is not installed in both precisions."""
     from openbook.backends.model_store import PRECISIONS, find_model
 
-    for precision in PRECISIONS:
-        folder = find_model("all-MiniLM-L6-v2", precision=precision)
+    found = {precision: find_model("all-MiniLM-L6-v2", precision=precision) for precision in PRECISIONS}
+    for precision, folder in found.items():
         if folder is None:
             pytest.skip(
                 f"the model all-MiniLM-L6-v2 is not installed in {precision} "
                 f"(OPENBOOK_PRECISION={precision} openbook model install)"
             )
-    return folder
+    return Path(str(found["int8"]))
 
 
 @pytest.hookimpl(wrapper=True)
