@@ -431,8 +431,10 @@ class Library:
         if embedder is None:
             return None, (f"The model {active.name} is not installed; searched by words alone. {_INSTALL}",)
         return None, (
-            (f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched by "
-            "words alone. Run `openbook add` to embed the library with the new model."),
+            (
+                f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched by "
+                "words alone. Run `openbook add` to embed the library with the new model."
+            ),
         )
 
     def _spelled(self, question: str, embedder: Embedder | None) -> tuple[str, tuple[str, ...]]:

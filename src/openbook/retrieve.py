@@ -111,9 +111,7 @@ class Retriever:
             ranks=Legs(_ranks(lexical), _ranks(semantic)),
         )
 
-    def _hit(
-        self, members: Sequence[Candidate], records: Mapping[int, ChunkRecord], request: Request
-    ) -> Hit:
+    def _hit(self, members: Sequence[Candidate], records: Mapping[int, ChunkRecord], request: Request) -> Hit:
         best = members[0]
         record = records[best.chunk_id]
         spans = [records[member.chunk_id] for member in members]

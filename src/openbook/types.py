@@ -31,7 +31,7 @@ OutcomeKind: TypeAlias = Literal[
     "added", "updated", "moved", "unchanged", "removed", "empty", "skipped", "failed"
 ]
 Status: TypeAlias = Literal["answered", "not_found"]
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,11 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Legs(Generic[T]):
+class Legs(Generic[T_co]):
     """One value for each leg of a hybrid search."""
 
-    lexical: T
-    vector: T
+    lexical: T_co
+    vector: T_co
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,7 @@ def results(library: Library) -> list[list[tuple[str, int, float]]]:
     ]
 
 
-def test_killed_runs_end_as_an_undisturbed_one(
-    open_library: Opener, book: Path, tmp_path: Path
-) -> None:
+def test_killed_runs_end_as_an_undisturbed_one(open_library: Opener, book: Path, tmp_path: Path) -> None:
     started = time.monotonic()
     with start(tmp_path / "undisturbed", book) as process:
         assert process.wait() == 0

@@ -179,9 +179,7 @@ def _found(scope: Scope) -> Iterator[Found]:
         yield from discover(root, below=scope.prefix)
 
 
-def _guard(
-    scope: Scope, plan: Plan, records: dict[str, FileRecord], in_library: int, *, prune: bool
-) -> None:
+def _guard(scope: Scope, plan: Plan, records: dict[str, FileRecord], in_library: int, *, prune: bool) -> None:
     removed = sum(record.document_id is not None for record in plan.removed)
     known = sum(record.document_id is not None for record in records.values())
     whole = not scope.prefix and scope.source.kind == "folder"
