@@ -154,7 +154,7 @@ class _Chunker:
         table = self._blocks.table_at(start)
         label = " ".join(table.label.split()) if table is not None else ""
         parts = path
-        if section.container is not None and section.container.kind == "sheet":
+        if section.container is not None and section.container.kind == "sheet" and section.container.label:
             parts = (section.container.label, *path)
         key = (parts, label)
         if key not in self._contexts:

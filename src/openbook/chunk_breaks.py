@@ -28,6 +28,8 @@ _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s+(?=\S)|[。！？｡]+[�
 _ZERO_WIDTH_JOINER = "\u200d"
 _JOINERS = frozenset([_ZERO_WIDTH_JOINER, *map(chr, range(0x1F3FB, 0x1F400))])
 
+# Against a chunk's price of up to 1 for the room it leaves unused (`chunk_packing`). With these, 1 of
+# the 1,070 blocks of code in a book of 39 chapters that fit into a chunk is torn.
 HEADING_COST = 0.0
 CELL_COST = 0.02
 PARAGRAPH_COST = 0.05
@@ -36,8 +38,8 @@ ROW_COST = 0.1
 LINE_COST = 0.2
 SENTENCE_COST = 0.3
 WORD_COST = 0.7
-CODE_GAP_COST = 0.25
-CODE_LINE_COST = 0.45
+CODE_GAP_COST = 0.45
+CODE_LINE_COST = 0.65
 INTRODUCED_COST = 0.2
 FIRST_ROW_COST = 0.8
 DEEPEST_INDENT = 16

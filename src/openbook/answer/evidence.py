@@ -119,8 +119,8 @@ def _cut(piece: _Piece, room: int, count_tokens: CountTokens) -> _Piece:
             low = middle + 1
         else:
             high = middle
-    end = ends[max(low - 1, 0)]
-    return replace(piece, end=piece.start + end, text=piece.text[:end])
+    text = piece.text[: ends[max(low - 1, 0)]].rstrip() or piece.text[:1]
+    return replace(piece, end=piece.start + len(text), text=text)
 
 
 def _evidence(number: int, piece: _Piece, file_of: FileOf | None) -> Evidence:

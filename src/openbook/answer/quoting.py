@@ -130,8 +130,8 @@ def _written(quotes: Iterable[_Quote], pieces: dict[int, Evidence]) -> Draft:
         words = piece.text[quote.start - piece.start : quote.end - piece.start]
         text += "\n\n" if text else ""
         start = len(text)
-        # A mark behind a closing fence would keep the block of code open.
-        text += words + ("\n" if words.rstrip().endswith(("```", "~~~")) else " ") + f"[{quote.number}]"
+        # A mark on the line of a closing fence would keep the block of code open.
+        text += words + ("\n" if "```" in words or "~~~" in words else " ") + f"[{quote.number}]"
         citations.append(
             Citation(start, start + len(words), quote.number, words, True, quote.start, quote.end)
         )

@@ -31,6 +31,8 @@ Frequencies: TypeAlias = Callable[[Sequence[str]], Sequence[int]]
 
 OVERLAP_WEIGHT = 0.2
 PIECE_WEIGHT = 1.0
+CODE_PENALTY = 0.1
+"""A block of code alone is seldom the answer; a sentence that announces it is quoted with it."""
 MOST_SENTENCES = 64
 PAIRS = 6
 
@@ -151,6 +153,8 @@ class SentenceRanker:
         score = (cosine or 0.0) + OVERLAP_WEIGHT * overlap + PIECE_WEIGHT * piece.score
         if cosine is None:
             score = overlap + PIECE_WEIGHT * piece.score
+        if sentence.kind == "code":
+            score -= CODE_PENALTY
         start = piece.start + sentence.start
         return RankedSentence(
             piece.number, index, start, start + len(text), text, sentence.kind, cosine, overlap, score

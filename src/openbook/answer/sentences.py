@@ -85,15 +85,18 @@ class _Line:
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    for match in re.finditer(r"[^\n]*", text):
-        if match.end() > match.start() or (match.start() < len(text) and text[match.start()] == "\n"):
-            yield _Line(match.start(), match.end(), match.group())
+    start = 0
+    for line in text.split("\n"):
+        yield _Line(start, start + len(line), line)
+        start += len(line) + 1
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, SentenceKind]]:
     """Spans of blocks; prose and items are cut further, the other kinds are units."""
     lines = list(_lines(text))
-    index = 0
+    index = _code_from_before(lines)
+    if index:
+        yield 0, lines[index - 1].end, "code"
     while index < len(lines):
         line = lines[index]
         following = lines[index + 1].text if index + 1 < len(lines) else ""
@@ -118,6 +121,24 @@ def _blocks(text: str) -> Iterator[tuple[int, int, SentenceKind]]:
             stop = _paragraph_end(lines, index)
             yield from _paragraph(lines[index:stop])
             index = stop
+
+
+def _code_from_before(lines: list[_Line]) -> int:
+    """How many lines belong to a block of code that began before the text, as in a chunk cut inside one.
+
+    Then the first fence closes it: it names no language, and either the next
+    fence does, or there is no other and it follows a line that reads as code.
+    """
+    fences = [index for index, line in enumerate(lines) if _FENCE.match(line.text)]
+    if not fences or lines[fences[0]].text.strip(" \t`~"):
+        return 0
+    first = fences[0]
+    if len(fences) > 1:
+        closes = len(fences) % 2 == 1 and bool(lines[fences[1]].text.strip(" \t`~"))
+    else:
+        before = next((line.text.rstrip() for line in reversed(lines[:first]) if line.text.strip()), "")
+        closes = bool(before) and not before.endswith((".", ":", "?", "!", "：", "。"))
+    return first + 1 if closes else 0
 
 
 def _fence_end(lines: list[_Line], index: int, fence: str) -> int:
@@ -225,7 +246,8 @@ def _ends(text: str, begin: int, match: re.Match[str], end: int, language: str) 
     word = found.group() if found else ""
     lowered = word.lower().lstrip("-'’")
     alone = text[begin : match.start()].strip(" \t\n(*_") == word
-    if lowered in NEVER_LAST or (alone and _enumerator(word)):
+    capital = len(word) == 1 and word.isupper()
+    if (lowered in NEVER_LAST and not capital) or (alone and _enumerator(word)):
         return False
     if lowered in SOMETIMES_LAST or _is_initial(word) or _is_ordinal(word, language):
         following = _WORD_AFTER.match(after)
