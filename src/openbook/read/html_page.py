@@ -51,6 +51,8 @@ _NO_LANGUAGES: Final = frozenset(
     ("default", "none", "text", "plain", "plaintext", "nohighlight", "highlight")
 )
 
+_NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
+
 _DEEPEST_LIST: Final = 8
 _DEEPEST_TABLE: Final = 8
 _WIDEST_SPAN: Final = 50
@@ -142,6 +144,8 @@ class Page:
         if self._skipping:
             self._skipping += 1
             return
+        if not attributes:
+            attributes = _NO_ATTRIBUTES  # lxml's own empty mapping is slow
         if self._is_skipped(tag, attributes):
             self._skipping = 1
             return
