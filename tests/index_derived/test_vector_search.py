@@ -87,8 +87,8 @@ def test_of_many_rows_the_scan_finds_nearly_all_of_the_nearest() -> None:
     bits = BitRows.of(np.arange(30_000), np.arange(30_000), [sign_bits(vectors)])
     found = []
     for query in queries:
-        screened = bits.nearest(sign_bits(query[np.newaxis])[0], 4000)
-        rescored = bits.likeliest(query, 600, screened)
+        screened = bits.nearest(sign_bits(query[np.newaxis])[0], 2000)
+        rescored = bits.likeliest(query, 300, screened)
         exact = np.argsort(-(vectors @ query))[:10]
         found.append(np.isin(exact, rescored).mean())
     assert np.mean(found) >= 0.99

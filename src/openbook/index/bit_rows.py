@@ -121,10 +121,11 @@ class BitRows:
     def bits_at(self, positions: Ids) -> Words:
         """Return the bits at these positions, shape (n, words)."""
         found = np.empty((len(positions), self.blocks[0].shape[0] if self.blocks else 0), dtype=np.uint64)
-        numbers = positions // BLOCK
-        for number in np.unique(numbers).tolist():
-            chosen = numbers == number
-            found[chosen] = self.blocks[number][:, positions[chosen] - number * BLOCK].T
+        order = np.argsort(positions, kind="stable")
+        edges = np.searchsorted(positions[order], np.arange(len(self.blocks) + 1) * BLOCK)
+        for number, block in enumerate(self.blocks):
+            chosen = order[edges[number] : edges[number + 1]]
+            found[chosen] = block[:, positions[chosen] - number * BLOCK].T
         return found
 
     def nearest(self, query: Words, count: int, positions: Ids | None = None) -> Ids:
@@ -143,10 +144,7 @@ class BitRows:
         edge = int(np.searchsorted(below, count))
         inside = np.flatnonzero(distances < edge)
         ties = np.flatnonzero(distances == edge)
-        missing = count - len(inside)
-        if missing < len(ties):
-            ids = self.ids[ties if positions is None else positions[ties]]
-            ties = ties[np.argpartition(ids, missing)[:missing]]
+        ties = self._lowest(ties, ties if positions is None else positions[ties], count - len(inside))
         chosen = np.sort(np.concatenate([inside, ties]))
         return chosen if positions is None else positions[chosen]
 
@@ -162,8 +160,16 @@ class BitRows:
         signs = np.unpackbits(self.bits_at(positions).view(np.uint8), axis=1, count=len(query))
         # Signs are 0 and 1 here, not -1 and 1, which changes all products alike.
         promised = products(signs.astype(np.float32), query).round(4)
-        best = np.lexsort((self.ids[positions], -promised))[:count]
-        return np.sort(positions[best])
+        edge = np.partition(promised, len(promised) - count)[len(promised) - count]
+        inside, ties = np.flatnonzero(promised > edge), np.flatnonzero(promised == edge)
+        chosen = np.concatenate([inside, self._lowest(ties, positions[ties], count - len(inside))])
+        return np.sort(positions[chosen])
+
+    def _lowest(self, items: Ids, positions: Ids, count: int) -> Ids:
+        """Return those `count` of the items whose rows, at these positions, have the lowest chunk ids."""
+        if count >= len(items):
+            return items
+        return items[np.argpartition(self.ids[positions], count)[:count]]
 
     def _distances(self, query: Words) -> NDArray[np.uint16]:
         distances = np.empty(len(self), dtype=np.uint16)
