@@ -35,8 +35,8 @@ model: $(VENV)/.installed
 	@$(BIN)/openbook model install
 
 # The tests compare int8 with float32.
-model-float32: model
-	@OPENBOOK_PRECISION=float32 $(BIN)/openbook model install
+model-float32: $(VENV)/.installed
+	@$(BIN)/openbook model install --precision both
 
 run: model
 	@$(BIN)/python scripts/demonstrate.py "$(QUESTION)"

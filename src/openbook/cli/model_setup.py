@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,11 @@ def install_if_missing(*, quiet: bool) -> Setup:
     return Setup()
 
 
-def install(settings: Settings, *, quiet: bool) -> Path:
-    """Install the settings' model with a progress bar. Raises ModelError or UsageError."""
+def install(settings: Settings, *, quiet: bool, precisions: Sequence[str] = ()) -> Path:
+    """Install the settings' model with a progress bar, in the settings' precision unless others are named.
+
+    Raises ModelError or UsageError.
+    """
     from openbook.backends.model_store import install_model
 
     scheme, _, name = settings.embedder.partition(":")
@@ -58,7 +62,7 @@ def install(settings: Settings, *, quiet: bool) -> Path:
         watcher = _Watcher(line)
         return install_model(
             name,
-            precisions=(settings.precision,),
+            precisions=precisions or (settings.precision,),
             model_folder=settings.model_folder,
             cache=settings.cache,
             offline=settings.offline,

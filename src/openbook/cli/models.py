@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from openbook.cli import DONE
 from openbook.cli.options import JsonOption
+
+Precision: TypeAlias = Literal["int8", "float32", "both"]
 
 
 def install(
@@ -19,6 +21,10 @@ def install(
         str,
         typer.Option("--from", metavar="DIR", show_default=False, help="A folder with the weights."),
     ] = "",
+    precision: Annotated[
+        Precision | None,
+        typer.Option("--precision", show_default=False, help="Default: the settings' precision, int8."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Get the weights of an embedding model, check them and convert them once for this machine.
@@ -36,7 +42,8 @@ def install(
         settings = settings.updated({"model_folder": folder}, source="--from")
     if name:
         settings = settings.updated({"embedder": f"onnx:{name}"}, source="NAME")
-    place = install_model(settings, quiet=as_json)
+    precisions = ("int8", "float32") if precision == "both" else (precision or settings.precision,)
+    place = install_model(settings, quiet=as_json, precisions=precisions)
     if as_json:
         print_json({"name": settings.embedder.partition(":")[2], "path": place})
     else:
