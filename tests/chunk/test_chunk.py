@@ -125,7 +125,7 @@ def test_a_row_that_no_chunk_can_hold_is_split() -> None:
 
 def test_code_stays_whole_with_the_line_that_announces_it() -> None:
     code = "```r\n" + "\n\n".join(f"value_{n} <- function_{n}(x)" for n in range(6)) + "\n```"
-    prose = "\n".join([SENTENCE.strip()] * 12)
+    prose = "\n".join([SENTENCE.strip()] * 10)
     text = f"{prose}\n\nLike this:\n\n{code}\n\n{prose}"
     (holding,) = (chunk for chunk in chunk_document(marked(text)) if "value_0" in chunk.text)
     assert f"Like this:\n\n{code}" in holding.text
