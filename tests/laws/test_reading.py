@@ -76,9 +76,9 @@ def test_any_bytes_are_text_or_refused(data: bytes) -> None:
 SOUND = "Die Störche kehren über den Fluss zurück, wo früher Bäume waren."
 
 
-@given(st.integers(0, len(SOUND)), st.lists(st.sampled_from(b"\xff\xfe\xc0\xf8"), min_size=1, max_size=4))
+@given(st.integers(1, len(SOUND)), st.lists(st.sampled_from(b"\xff\xfe\xc0\xf8"), min_size=1, max_size=4))
 def test_damage_costs_only_itself(place: int, noise: list[int]) -> None:
-    """Bytes that UTF-8 never has, anywhere in a text with enough sound characters."""
+    """Bytes that UTF-8 never has, anywhere but at the start, where they might be a byte order mark."""
     data = SOUND[:place].encode() + bytes(noise) + SOUND[place:].encode()
     assert decode(data, "notes.txt").text == SOUND[:place] + "\ufffd" * len(noise) + SOUND[place:]
 
