@@ -430,12 +430,11 @@ class Library:
             return other, ()
         if embedder is None:
             return None, (f"The model {active.name} is not installed; searched by words alone. {_INSTALL}",)
-        return None, (
-            (
-                f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched by "
-                "words alone. Run `openbook add` to embed the library with the new model."
-            ),
+        note = (
+            f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched "
+            "by words alone. Run `openbook add` to embed the library with the new model."
         )
+        return None, (note,)
 
     def _spelled(self, question: str, embedder: Embedder | None) -> tuple[str, tuple[str, ...]]:
         """The question with misspelt words put right, and a note that says which."""
