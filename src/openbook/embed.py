@@ -1,4 +1,4 @@
-"""Text to vectors: what every embedder promises, how work is cut into batches, and a fake.
+"""Text to vectors: what every embedder promises, and a fake.
 
 A stage knows only the protocol; which embedder runs is decided by `library.py`
 through the registry in `backends`. Queries and documents are told apart in the
@@ -68,33 +68,6 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str], role: Role) -> FloatMatrix:
         """Vectors of `texts`, in their order: shape (len(texts), dimension)."""
         ...
-
-
-def batches(token_counts: Sequence[int], *, budget: int) -> list[list[int]]:
-    """Cut texts into batches of at most `budget` padded tokens each.
-
-    A batch of n texts costs n times its longest text, so texts are sorted by
-    length first: little is padded, and no batch outgrows the memory that
-    `budget` stands for. A text longer than the budget gets a batch of its own.
-
-    Returns lists of indices into `token_counts`, shortest texts first. The
-    order is the same for the same counts.
-
-    Raises UsageError if `budget` is less than 1.
-    """
-    if budget < 1:
-        raise UsageError(f"A batch budget of {budget!r} tokens was given; expected 1 or more.")
-    result: list[list[int]] = []
-    current: list[int] = []
-    for index in sorted(range(len(token_counts)), key=lambda i: token_counts[i]):
-        # Sorted by length, so the text that joins is the longest of its batch.
-        if current and (len(current) + 1) * token_counts[index] > budget:
-            result.append(current)
-            current = []
-        current.append(index)
-    if current:
-        result.append(current)
-    return result
 
 
 class HashEmbedder:

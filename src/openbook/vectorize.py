@@ -25,7 +25,7 @@ GROUP_DOCUMENTS: Final = 64
 """Documents completed together. A document is searched by vector once all its chunks have one."""
 
 SLICE_TEXTS: Final = 256
-"""Texts embedded between two commits: seconds of work, enough to pad little."""
+"""Texts embedded between two commits: a few seconds of work."""
 
 PUBLISH_SECONDS: Final = 3.0
 """How often finished documents are shown to the vector index while the run goes on."""
