@@ -7,6 +7,7 @@ embeds its question with the real model.
 
     python -m benchmarks.synthetic_library build FOLDER 100000
     python -m benchmarks.synthetic_library measure FOLDER
+    python -m benchmarks.synthetic_library recall FOLDER
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.bench_index import DIMENSION, SyntheticLedger, megabytes
+from benchmarks.bench_index import DIMENSION, SyntheticLedger, megabytes, recall
 from openbook.embedders import open_embedder
 from openbook.index.ledger import LEDGER_NAME, Ledger
 from openbook.index.records import FileRecord, hash_text
@@ -82,6 +83,16 @@ def measure(folder: Path) -> dict[str, float]:
         }
 
 
+def measure_recall(folder: Path) -> dict[str, float]:
+    """Share of the exact ten nearest rows that the vector search finds, by the limit of the search."""
+    with Library(folder, create=False) as library:
+        chunks = library.status().chunks
+        vectors = library._indexes.vectors
+        if vectors is None:
+            raise SystemExit(f"{folder} holds no vectors")
+        return recall(vectors, SyntheticLedger(chunks).queries(), chunks)
+
+
 def _document(number: int, texts: list[str]) -> tuple[Document, list[Chunk]]:
     pieces: list[Chunk] = []
     start = 0
@@ -95,5 +106,8 @@ def _document(number: int, texts: list[str]) -> tuple[Document, list[Chunk]]:
 
 if __name__ == "__main__":
     place = Path(sys.argv[2])
-    result = build(place, int(sys.argv[3])) if sys.argv[1] == "build" else measure(place)
+    if sys.argv[1] == "build":
+        result = build(place, int(sys.argv[3]))
+    else:
+        result = {"measure": measure, "recall": measure_recall}[sys.argv[1]](place)
     sys.stdout.write(json.dumps(result) + "\n")
