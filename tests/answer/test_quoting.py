@@ -67,6 +67,16 @@ def test_the_same_words_are_quoted_once(ranker: SentenceRanker, make_evidence: M
     assert draft.text == f"{same} [1]"
 
 
+def test_a_question_in_the_text_is_quoted_with_its_answer(
+    ranker: SentenceRanker, make_evidence: MakeEvidence
+) -> None:
+    evidence = [
+        make_evidence(1, "How do tables join by key? Use the function. How do tables join by name? Why?")
+    ]
+    draft = QuotingGenerator(ranker).generate("how do tables join by key", evidence)
+    assert draft.text == "How do tables join by key? Use the function. [1]"
+
+
 def test_words_alone_are_enough(words_only_ranker: SentenceRanker, make_evidence: MakeEvidence) -> None:
     evidence = [make_evidence(1, JOINS)]
     draft = QuotingGenerator(words_only_ranker).generate("join two tables", evidence)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from openbook.answer import Draft
-from openbook.answer.ranking import RankedSentence, Ranking, SentenceRanker
+from openbook.answer.ranking import QUESTION_MARKS, RankedSentence, Ranking, SentenceRanker
 from openbook.answer.sentences import sentences
 from openbook.types import Citation, Evidence
 
@@ -85,20 +85,36 @@ def _same(one: str, other: str) -> bool:
     return len(first & second) > 0.8 * min(len(first), len(second))
 
 
-def _continued(chosen: Iterable[RankedSentence], pieces: dict[int, Evidence]) -> list[_Quote]:
-    """A sentence that announces something ("as follows:") is quoted with what it announces."""
+def _continued(chosen: Sequence[RankedSentence], pieces: dict[int, Evidence]) -> list[_Quote]:
+    """A sentence that announces something ("as follows:") is quoted with what it announces.
+
+    So is a question with the sentence that answers it; a question that only
+    another question follows is an exercise, and left out.
+    """
     quotes: list[_Quote] = []
     for sentence in chosen:
         end = sentence.end
-        if sentence.text.rstrip("*_` ").endswith((":", "：")):
-            piece = pieces[sentence.number]
-            for following in sentences(piece.text):
-                begins, stops = piece.start + following.start, piece.start + following.end
-                if begins >= end and following.kind != "heading":
-                    end = stops if stops - end <= _CONTINUATION else end
-                    break
+        following = _following(sentence, pieces[sentence.number])
+        if sentence.text.endswith(QUESTION_MARKS):
+            if following is None or following[1].endswith(QUESTION_MARKS):
+                continue
+            end = following[0]
+        elif sentence.text.rstrip("*_` ").endswith((":", "：")) and following is not None:
+            end = following[0]
         quotes.append(_Quote(sentence.number, sentence.start, end))
+    if not quotes and chosen:
+        quotes.append(_Quote(chosen[0].number, chosen[0].start, chosen[0].end))
     return quotes
+
+
+def _following(sentence: RankedSentence, piece: Evidence) -> tuple[int, str] | None:
+    """Where the unit behind a sentence ends in the document, and its text; None if far or a heading."""
+    for unit in sentences(piece.text):
+        if piece.start + unit.start >= sentence.end:
+            end = piece.start + unit.end
+            near = unit.kind != "heading" and end - sentence.end <= _CONTINUATION
+            return (end, piece.text[unit.start : unit.end]) if near else None
+    return None
 
 
 def _joined(quotes: Sequence[_Quote], pieces: dict[int, Evidence]) -> list[_Quote]:

@@ -33,8 +33,11 @@ OVERLAP_WEIGHT = 0.2
 PIECE_WEIGHT = 1.0
 CODE_PENALTY = 0.1
 """A block of code alone is seldom the answer; a sentence that announces it is quoted with it."""
+QUESTION_PENALTY = 0.2
+"""A question in the text is near the one asked, and no answer by itself."""
 MOST_SENTENCES = 64
 PAIRS = 6
+QUESTION_MARKS = ("?", "？", "؟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,8 @@ class SentenceRanker:
             score = overlap + PIECE_WEIGHT * piece.score
         if sentence.kind == "code":
             score -= CODE_PENALTY
+        if text.endswith(QUESTION_MARKS):
+            score -= QUESTION_PENALTY
         start = piece.start + sentence.start
         return RankedSentence(
             piece.number, index, start, start + len(text), text, sentence.kind, cosine, overlap, score
