@@ -200,7 +200,6 @@ class Library:
         self._indexes.refresh()
         embedder, notes = self._search_embedder()
         meant, spelling_notes = self._spelled(question, embedder)
-        vector = embedder.embed([meant], "query")[0] if embedder is not None else None
         notes = (*notes, *spelling_notes)
         request = Request(
             meant,
@@ -212,11 +211,13 @@ class Library:
             explain=explain,
         )
         retriever = Retriever(self._ledger, self._indexes.lexical, self._indexes.vectors)
-        hits = retriever.search(request, vector)
+        hits = retriever.search(
+            request, None if embedder is None else lambda: embedder.embed([meant], "query")[0]
+        )
         coverage = self._indexes.coverage()
-        if vector is not None and coverage < 1:
+        if embedder is not None and coverage < 1:
             notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")
-        return Hits(question, tuple(hits), meant, coverage if vector is not None else 0.0, notes)
+        return Hits(question, tuple(hits), meant, coverage if embedder is not None else 0.0, notes)
 
     def ask(self, question: str, *, k: int | None = None, where: Sequence[str] = ()) -> Answer:
         """Answer a question with verbatim quotes, or say honestly that nothing answers it.

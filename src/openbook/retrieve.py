@@ -14,13 +14,16 @@ writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 from openbook.types import Hit, Legs, Location
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -29,14 +32,10 @@ if TYPE_CHECKING:
     from openbook.index.records import ChunkRecord
     from openbook.index.vectors import VectorIndex
 
+    EmbedQuestion: TypeAlias = Callable[[], NDArray[np.float32]]
+
 MERGED_CHUNKS = 3
 """A hit never grows over this many chunks: a citation must stay a place, not a chapter."""
-
-
-class QueryVector(Protocol):
-    """Gives the question's unit vector, or None where no embedder is at hand."""
-
-    def __call__(self, question: str) -> NDArray[np.float32] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,20 @@ class Candidate:
     from_words: float
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The union of both legs' lists: BM25 and cosine by chunk id, and each leg's ranks.
+
+    `best_words` is the question's highest BM25 score. `cosines` is None when
+    only words were searched.
+    """
+
+    words: Mapping[int, float]
+    cosines: Mapping[int, float] | None
+    best_words: float
+    ranks: Legs[Mapping[int, int]]
+
+
 class Retriever:
     """Searches one library's indexes. Holds no state of its own."""
 
@@ -72,18 +85,18 @@ class Retriever:
         self._lexical = lexical
         self._vectors = vectors
 
-    def search(self, request: Request, vector: NDArray[np.float32] | None) -> list[Hit]:
+    def search(self, request: Request, embed: EmbedQuestion | None) -> list[Hit]:
         """Return at most `request.k` hits, best first.
 
-        `vector` is the question's unit vector, shape (dimension,), or None to
-        search by words alone.
+        `embed` gives the question's unit vector, shape (dimension,), and is
+        called once, while the words are looked up; None searches by words alone.
         """
-        ranking = self.candidates(request, vector)
+        candidates = self._candidates(request, embed)
         records: dict[int, ChunkRecord] = {}
         groups: list[list[Candidate]] = []
         # Few candidates are looked at closely, and more only if copies, merges or limits used those up.
-        for window in (3 * request.k + 8, len(ranking)):
-            chosen = ranking[:window]
+        for window in (request.k + 4, 3 * request.k + 8, None):
+            chosen = fuse(candidates, weight=request.cosine_weight, limit=window)
             records |= self._ledger.chunks([c.chunk_id for c in chosen if c.chunk_id not in records])
             distinct = _distinct(chosen, records, request.per_document)
             groups = _merge_neighbours(distinct, records, request.k, merge=request.per_document is None)
@@ -92,21 +105,27 @@ class Retriever:
         hits = [self._hit(members, records, request) for members in groups]
         return self._with_locations(hits, records, request)
 
-    def candidates(self, request: Request, vector: NDArray[np.float32] | None) -> list[Candidate]:
-        """The fused ranking of all candidates of both legs, best first."""
+    def _candidates(self, request: Request, embed: EmbedQuestion | None) -> Candidates:
+        """What either leg proposes, scored by both. The legs run side by side."""
         limit = max(request.candidates, request.k)
-        lexical = self._lexical.search(request.question, limit=limit, within=request.within)
+        words_leg = _side_by_side().submit(
+            self._lexical.search, request.question, limit=limit, within=request.within
+        )
         semantic: list[tuple[int, float]] = []
+        vector = embed() if embed is not None else None
         if vector is not None and self._vectors is not None:
             semantic = self._vectors.search(vector, limit=limit, within=request.within)
+        lexical = words_leg.result()
         words, cosines = dict(lexical), dict(semantic)
+        more_words = _side_by_side().submit(
+            self._lexical.scores, request.question, [i for i in cosines if i not in words]
+        )
         if vector is not None and self._vectors is not None:
             cosines |= self._vectors.cosines(vector, [i for i in words if i not in cosines])
-        words |= self._lexical.scores(request.question, [i for i in cosines if i not in words])
-        return fuse(
+        words |= more_words.result()
+        return Candidates(
             words,
             cosines if semantic else None,
-            weight=request.cosine_weight,
             best_words=lexical[0][1] if lexical else 0.0,
             ranks=Legs(_ranks(lexical), _ranks(semantic)),
         )
@@ -158,42 +177,43 @@ class Retriever:
         ]
 
 
-def fuse(
-    words: Mapping[int, float],
-    cosines: Mapping[int, float] | None,
-    *,
-    weight: float,
-    best_words: float,
-    ranks: Legs[Mapping[int, int]],
-) -> list[Candidate]:
-    """Fuse BM25 scores and cosines into one ranking, best first, ties by chunk id.
+def fuse(candidates: Candidates, *, weight: float, limit: int | None = None) -> list[Candidate]:
+    """The best `limit` (None: all) by `weight`·cosine + (1-`weight`)·BM25/best BM25, ties by chunk id.
 
-    `best_words` is the highest BM25 score of the query, which scales that leg
-    to 0…1. `cosines` is None when only words were searched. A chunk that has
-    no vector yet counts as the least similar candidate, so that it can neither
-    win nor vanish because of its missing vector.
+    A chunk that has no vector yet counts as the least similar candidate, so
+    that it can neither win nor vanish because of its missing vector.
     """
-    scale = 1.0 / best_words if best_words > 0 else 0.0
+    words, cosines = candidates.words, candidates.cosines
     share = weight if cosines is not None else 0.0
-    floor = min(cosines.values(), default=0.0) if cosines else 0.0
-    ranking = []
-    for chunk_id in words.keys() | (cosines or {}).keys():
-        bm25 = words.get(chunk_id, 0.0)
-        cosine = cosines.get(chunk_id) if cosines is not None else None
-        from_cosine = share * (floor if cosine is None else cosine)
-        from_words = (1.0 - share) * bm25 * scale
-        ranking.append(
-            Candidate(
-                chunk_id,
-                from_cosine + from_words,
-                Legs(ranks.lexical.get(chunk_id), ranks.vector.get(chunk_id)),
-                Legs(bm25, cosine),
-                from_cosine,
-                from_words,
-            )
+    scale = (1.0 - share) / candidates.best_words if candidates.best_words > 0 else 0.0
+    known: Mapping[int, float] = cosines if cosines is not None else {}
+    floor = min(known.values(), default=0.0)
+    # Plain tuples until it is known which few are wanted: there are hundreds, in every search.
+    scored = [
+        (-(share * known.get(chunk_id, floor) + scale * words.get(chunk_id, 0.0)), chunk_id)
+        for chunk_id in words.keys() | known.keys()
+    ]
+    scored.sort()
+    ranks = candidates.ranks
+    return [
+        Candidate(
+            chunk_id,
+            -negative,
+            Legs(ranks.lexical.get(chunk_id), ranks.vector.get(chunk_id)),
+            Legs(words.get(chunk_id, 0.0), known.get(chunk_id)),
+            from_cosine=share * known.get(chunk_id, floor),
+            from_words=scale * words.get(chunk_id, 0.0),
         )
-    ranking.sort(key=lambda candidate: (-candidate.score, candidate.chunk_id))
-    return ranking
+        for negative, chunk_id in scored[:limit]
+    ]
+
+
+@lru_cache(maxsize=1)
+def _side_by_side() -> ThreadPoolExecutor:
+    """The threads that look up words while the question is embedded; made by the first search."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(4, "openbook-words")
 
 
 def _distinct(

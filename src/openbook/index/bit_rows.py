@@ -16,11 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from numpy.typing import NDArray
 
     Ids: TypeAlias = NDArray[np.int64]
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 65_536
 """Rows in a block. Its columns (512 KB each) and counts fit into a second-level cache."""
+
+
+MANY_BLOCKS: Final = 4
+"""From so many blocks on, two threads scan: below, handing out the work costs more than it saves."""
 
 
 def sign_bits(vectors: NDArray[np.floating]) -> Words:
@@ -173,8 +180,17 @@ class BitRows:
 
     def _distances(self, query: Words) -> NDArray[np.uint16]:
         distances = np.empty(len(self), dtype=np.uint16)
-        for number, block in enumerate(self.blocks):
+
+        def count(number: int) -> None:
+            block = self.blocks[number]
             _count_differences(block, query, distances[number * BLOCK : number * BLOCK + block.shape[1]])
+
+        if len(self.blocks) < MANY_BLOCKS:
+            for number in range(len(self.blocks)):
+                count(number)
+        else:
+            # numpy lets go of the interpreter while it counts, so threads do share the work
+            list(_side_by_side().map(count, range(len(self.blocks))))
         return distances
 
     def _distances_at(self, query: Words, positions: Ids) -> NDArray[np.uint16]:
@@ -194,6 +210,14 @@ class BitRows:
             else:
                 _count_differences(block[:, inside], query, distances[start:stop])
         return distances
+
+
+@lru_cache(maxsize=1)
+def _side_by_side() -> ThreadPoolExecutor:
+    """Threads for scans, made by the first large one and kept: starting them costs more than a block."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(2, "openbook-scan")
 
 
 def _count_differences(block: Words, query: Words, out: NDArray[np.uint16]) -> None:
