@@ -16,6 +16,8 @@ from openbook.answer.sentences import sentences
 from openbook.types import Citation, Evidence
 
 MOST_QUOTES = 3
+MOST_TITLE_WORDS = 9
+ENDS = ".!?:;…。！？：；)\"'”»"
 SCORE_DISTANCE = 0.2
 """How far below the best sentence another may score and still be quoted.
 
@@ -53,7 +55,7 @@ class QuotingGenerator:
         """
         ranking = self._ranker.rank(question, evidence)
         pieces = {piece.number: piece for piece in evidence}
-        quotes = _joined(_continued(_chosen(ranking), pieces), pieces)
+        quotes = _joined(_continued(_chosen(ranking, pieces), pieces), pieces)
         return _written(_in_reading_order(quotes, ranking, pieces), pieces)
 
 
@@ -69,15 +71,30 @@ def _named(piece: Evidence) -> str:
     return f"{piece.path} ({piece.place})" if piece.place else piece.path
 
 
-def _chosen(ranking: Ranking) -> list[RankedSentence]:
+def _chosen(ranking: Ranking, pieces: dict[int, Evidence]) -> list[RankedSentence]:
     """The best sentences, none of which says again what a better one says."""
+    says_something = [s for s in ranking.sentences if not _is_title(s, pieces[s.number])]
+    candidates = says_something or list(ranking.sentences)
     chosen: list[RankedSentence] = []
-    for sentence in ranking.sentences:
-        if len(chosen) == MOST_QUOTES or sentence.score < ranking.sentences[0].score - SCORE_DISTANCE:
+    for sentence in candidates:
+        if len(chosen) == MOST_QUOTES or sentence.score < candidates[0].score - SCORE_DISTANCE:
             break
         if not any(_same(sentence.text, other.text) for other in chosen):
             chosen.append(sentence)
     return chosen
+
+
+def _is_title(sentence: RankedSentence, piece: Evidence) -> bool:
+    """Whether this is a short line of its own without an end: a heading that lost its marks.
+
+    It names what is asked for and answers nothing.
+    """
+    text = sentence.text
+    if sentence.kind != "prose" or "\n" in text or len(text.split()) > MOST_TITLE_WORDS or text[-1] in ENDS:
+        return False
+    before = piece.text[: sentence.start - piece.start].rstrip(" ")
+    after = piece.text[sentence.end - piece.start :].lstrip(" ")
+    return (not before or before.endswith("\n")) and after.startswith("\n")
 
 
 def _same(one: str, other: str) -> bool:
