@@ -67,6 +67,14 @@ def test_the_same_words_are_quoted_once(ranker: SentenceRanker, make_evidence: M
     assert draft.text == f"{same} [1]"
 
 
+def test_a_heading_that_lost_its_marks_is_no_answer(
+    ranker: SentenceRanker, make_evidence: MakeEvidence
+) -> None:
+    evidence = [make_evidence(1, "Join tables by key\n\nTables join by key with the join function.")]
+    draft = QuotingGenerator(ranker).generate("join tables by key", evidence)
+    assert draft.text == "Tables join by key with the join function. [1]"
+
+
 def test_a_question_in_the_text_is_quoted_with_its_answer(
     ranker: SentenceRanker, make_evidence: MakeEvidence
 ) -> None:
