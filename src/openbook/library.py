@@ -71,6 +71,7 @@ class Library:
         self._given_embedder = embedder
         self._opened_embedder: Embedder | None = None
         self._embedder_opened = False
+        self._earlier_embedders: dict[str, Embedder | None] = {}
         self._opening = threading.Lock()
         self._indexes = DerivedIndexes(
             self.path, self._ledger, surroundings_weight=self.settings.surroundings_weight
@@ -424,9 +425,7 @@ class Library:
         embedder = self._configured_embedder()
         if embedder is not None and embedder.fingerprint == active.fingerprint:
             return embedder, ()
-        from openbook.embedders import find_embedder
-
-        other = find_embedder(active.fingerprint, self.settings)
+        other = self._embedder_of(active.fingerprint)
         if other is not None:
             return other, ()
         if embedder is None:
@@ -436,6 +435,15 @@ class Library:
             "by words alone. Run `openbook add` to embed the library with the new model."
         )
         return None, (note,)
+
+    def _embedder_of(self, fingerprint: str) -> Embedder | None:
+        """The installed embedder with this fingerprint; looked for once, because that reads every model."""
+        from openbook.embedders import find_embedder
+
+        with self._opening:
+            if fingerprint not in self._earlier_embedders:
+                self._earlier_embedders[fingerprint] = find_embedder(fingerprint, self.settings)
+            return self._earlier_embedders[fingerprint]
 
     def _spelled(self, question: str, embedder: Embedder | None) -> tuple[str, tuple[str, ...]]:
         """The question with misspelt words put right, and a note that says which."""
