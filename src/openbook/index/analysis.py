@@ -137,18 +137,25 @@ def matched_words(question: str, text: str, language: str) -> tuple[str, ...]:
 
     Stop words do not count. Of unspaced scripts the longest stretches count.
     """
-    analysis = analysis_of(language)
-    held = set(analysis.terms(text))
-    stop_words = analysis.stop_words(question)
+    held = set(analysis_of(language).terms(text))
     matched: dict[str, None] = {}
-    for word in _words(question):
+    for word, terms in _words_asked_for(question, language):
         if _RUN.match(word):
             matched.update(dict.fromkeys(_matched_stretches(word, held)))
-        elif word.lower() not in stop_words:
-            terms = analysis.content_terms(word)
-            if terms and (terms[-1] in held if _NAME.fullmatch(word) else held.intersection(terms)):
-                matched[word] = None
+        elif terms and (terms[-1] in held if _NAME.fullmatch(word) else held.intersection(terms)):
+            matched[word] = None
     return tuple(matched)
+
+
+@lru_cache(maxsize=64)
+def _words_asked_for(question: str, language: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the words of a question with their terms; kept, because every hit is compared with them."""
+    analysis = analysis_of(language)
+    stop_words = analysis.stop_words(question)
+    return tuple(
+        (word, () if word.lower() in stop_words or _RUN.match(word) else tuple(analysis.content_terms(word)))
+        for word in _words(question)
+    )
 
 
 def normalise(text: str) -> str:
