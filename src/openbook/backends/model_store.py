@@ -213,7 +213,7 @@ def install_model(
             convert_model(
                 name, folder, converted, precisions=wanted, origin=origin, source=source, report=report
             )
-            _publish(converted, target, scratch)
+            _publish(converted, target, scratch, wanted)
     except OSError as error:
         raise ModelError(
             f"The model {name!r} cannot be written to the cache {str(target.parent)!r} ({error}). "
@@ -230,10 +230,8 @@ def _intact(name: str, model_folder: Place, cache: Place) -> Path | None:
     if model_folder:
         _source(Path(model_folder))  # a wrong folder is an error, not a damaged model
     with suppress(ModelError):
-        if folder := find_model(name, model_folder=model_folder, cache=cache):
-            manifest = read_manifest(folder)
-            for stored in (manifest.tokenizer, *manifest.graphs.values()):
-                verify_file(folder, stored)
+        folder = find_model(name, model_folder=model_folder, cache=cache)
+        if folder and _is_whole(folder, ()):
             return folder
     return None
 
@@ -254,7 +252,18 @@ def _describe(folder: Path) -> InstalledModel:
     )
 
 
-def _publish(converted: Path, target: Path, scratch: Path) -> None:
+def _is_whole(folder: Path, precisions: Sequence[str]) -> bool:
+    """Whether a model lies there in these precisions with every byte as it was installed."""
+    try:
+        manifest = read_manifest(folder)
+        for stored in (manifest.tokenizer, *manifest.graphs.values()):
+            verify_file(folder, stored)
+    except ModelError:
+        return False
+    return manifest.graphs.keys() >= set(precisions)
+
+
+def _publish(converted: Path, target: Path, scratch: Path, precisions: Sequence[str]) -> None:
     """Rename `converted` to `target`, which then is complete for every other process."""
     for attempt in range(3):
         try:
@@ -263,8 +272,11 @@ def _publish(converted: Path, target: Path, scratch: Path) -> None:
         except OSError:
             if attempt == 2 or not target.exists():
                 raise
-            # Another process was faster, or a damaged model lies there. Ours is as good; theirs
-            # stays readable for whoever has it open.
+            # Another process was faster: its model is as good, and to replace it would leave a moment
+            # without any.
+            if _is_whole(target, precisions):
+                return
+            # A damaged model lies there, or one in fewer precisions; whoever has it open can go on.
             with suppress(FileNotFoundError):
                 target.rename(scratch / f"replaced-{attempt}")
 
