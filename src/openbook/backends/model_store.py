@@ -213,7 +213,7 @@ def install_model(
             convert_model(
                 name, folder, converted, precisions=wanted, origin=origin, source=source, report=report
             )
-            _publish(converted, target, scratch, wanted)
+            _publish(converted, target, scratch)
     except OSError as error:
         raise ModelError(
             f"The model {name!r} cannot be written to the cache {str(target.parent)!r} ({error}). "
@@ -231,7 +231,7 @@ def _intact(name: str, model_folder: Place, cache: Place) -> Path | None:
         _source(Path(model_folder))  # a wrong folder is an error, not a damaged model
     with suppress(ModelError):
         folder = find_model(name, model_folder=model_folder, cache=cache)
-        if folder and _is_whole(folder, ()):
+        if folder and _is_whole(folder):
             return folder
     return None
 
@@ -252,18 +252,26 @@ def _describe(folder: Path) -> InstalledModel:
     )
 
 
-def _is_whole(folder: Path, precisions: Sequence[str]) -> bool:
-    """Whether a model lies there in these precisions with every byte as it was installed."""
+def _is_whole(folder: Path) -> bool:
+    """Whether a model lies there with every byte as it was installed."""
     try:
         manifest = read_manifest(folder)
         for stored in (manifest.tokenizer, *manifest.graphs.values()):
             verify_file(folder, stored)
     except ModelError:
         return False
-    return manifest.graphs.keys() >= set(precisions)
+    return True
 
 
-def _publish(converted: Path, target: Path, scratch: Path, precisions: Sequence[str]) -> None:
+def _is_as_good(theirs: Path, ours: Path) -> bool:
+    """Whether the model at `theirs` is whole, from the same source, and has all the graphs of ours."""
+    if not _is_whole(theirs):
+        return False
+    other, own = read_manifest(theirs), read_manifest(ours)
+    return other.source == own.source and other.graphs.items() >= own.graphs.items()
+
+
+def _publish(converted: Path, target: Path, scratch: Path) -> None:
     """Rename `converted` to `target`, which then is complete for every other process."""
     for attempt in range(3):
         try:
@@ -274,9 +282,9 @@ def _publish(converted: Path, target: Path, scratch: Path, precisions: Sequence[
                 raise
             # Another process was faster: its model is as good, and to replace it would leave a moment
             # without any.
-            if _is_whole(target, precisions):
+            if _is_as_good(target, converted):
                 return
-            # A damaged model lies there, or one in fewer precisions; whoever has it open can go on.
+            # A damaged, other or smaller model lies there; whoever has it open can go on.
             with suppress(FileNotFoundError):
                 target.rename(scratch / f"replaced-{attempt}")
 
