@@ -41,8 +41,9 @@ model-float32: $(VENV)/.installed
 run: model
 	@$(BIN)/python scripts/demonstrate.py "$(QUESTION)"
 
+# A crashed worker ends the run: pytest-xdist, having replaced one, waits for ever.
 test: $(VENV)/.developing model-float32 lint types
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup --max-worker-restart 0
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from openbook.index.lexical import LexicalIndex
 from openbook.index.records import FileRecord
 from openbook.index.vectors import VectorIndex
 from openbook.types import Chunk, Document
+from tests.damaging import cut_in_half, replace_content
 
 Index: TypeAlias = LexicalIndex | VectorIndex
 EMBEDDER = HashEmbedder(64)
@@ -212,28 +213,23 @@ def test_another_librarys_index_is_not_trusted(follower: Follower, tmp_path: Pat
     other.ledger.close()
 
 
-def cut(file: Path) -> None:
-    content = file.read_bytes()
-    file.write_bytes(content[: len(content) // 2])
-
-
 def scramble(file: Path) -> None:
     size = file.stat().st_size
-    file.write_bytes(np.random.default_rng(size).bytes(size))
+    replace_content(file, np.random.default_rng(size).bytes(size))
 
 
 def scramble_the_middle(file: Path) -> None:
     content = bytearray(file.read_bytes())
     third = len(content) // 3
     content[third : 2 * third] = np.random.default_rng(third).bytes(third)
-    file.write_bytes(content)
+    replace_content(file, bytes(content))
 
 
 def blank(file: Path) -> None:
-    file.write_bytes(b"")
+    replace_content(file, b"")
 
 
-DAMAGES: Sequence[Callable[[Path], None]] = (Path.unlink, cut, scramble, scramble_the_middle, blank)
+DAMAGES: Sequence[Callable[[Path], None]] = (Path.unlink, cut_in_half, scramble, scramble_the_middle, blank)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)

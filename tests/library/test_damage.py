@@ -14,6 +14,7 @@ from openbook.errors import LibraryDamaged, LibraryNotFound, LibraryTooNew
 from openbook.index.ledger import LEDGER_NAME
 from openbook.library import Library
 from openbook.settings import Settings
+from tests.damaging import cut_in_half
 
 Opener = Callable[..., Library]
 QUESTION = "where does the heron hunt in winter?"
@@ -44,7 +45,7 @@ def test_an_index_cut_in_half_is_repaired_by_verify(
     before = found(library)
     library.close()
     file = largest_file(library.path / part)
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    cut_in_half(file)
     again = open_library()
     verification = again.verify()
     assert verification.ok, verification.problems
@@ -83,7 +84,7 @@ def test_a_library_of_a_newer_version_is_left_alone(library: Library, settings: 
 def test_a_ledger_cut_in_half_is_named_as_damaged(library: Library, settings: Settings) -> None:
     library.close()
     file = library.path / LEDGER_NAME
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    cut_in_half(file)
     with pytest.raises(LibraryDamaged), Library(library.path, settings=settings) as opened:
         opened.search(QUESTION)
 
