@@ -9,6 +9,13 @@ OpenbookError
 │       └── FileTooLarge  it is larger than files may be, and was not opened
 ├── ModelError            the embedding model is missing, broken or not the expected one
 │   └── ModelNotInstalled no weights on this machine, and how to get them
+├── LanguageModelError    a language model, or an embedding API, did not do its part
+│   ├── ModelUnreachable  nobody answers at its address, or not in time
+│   ├── KeyRefused        the key is missing, wrong or not allowed to (401, 403)
+│   ├── ModelUnknown      the server knows no model of this name (404)
+│   ├── ModelBusy         still too many requests, or overloaded, after all retries (429, 5xx)
+│   ├── PromptTooLong     more tokens than the model takes
+│   └── ReplyBroken       the reply stopped halfway, was empty or could not be read
 ├── LibraryError          the library folder
 │   ├── LibraryNotFound   there is no library at this place
 │   ├── LibraryLocked     another process is writing; says which
@@ -63,6 +70,34 @@ class ModelError(OpenbookError):
 
 class ModelNotInstalled(ModelError):
     """There are no weights for the model on this machine."""
+
+
+class LanguageModelError(OpenbookError):
+    """A language model, or an embedding API, did not do its part. No message ever holds a key."""
+
+
+class ModelUnreachable(LanguageModelError):
+    """Nobody answers at the model's address, or not in time."""
+
+
+class KeyRefused(LanguageModelError):
+    """The key is missing, wrong or not allowed to do this."""
+
+
+class ModelUnknown(LanguageModelError):
+    """The server knows no model of this name."""
+
+
+class ModelBusy(LanguageModelError):
+    """Too many requests, or an overloaded server, still so after all retries."""
+
+
+class PromptTooLong(LanguageModelError):
+    """The messages have more tokens than the model takes."""
+
+
+class ReplyBroken(LanguageModelError):
+    """The reply stopped halfway, was empty or could not be read. What had arrived is kept by who asked."""
 
 
 class LibraryError(OpenbookError):

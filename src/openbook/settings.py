@@ -59,6 +59,37 @@ class Settings:
     answer_threshold: float = 0.5
     """Confidence below which the answer is `not_found`."""
 
+    model: str = ""
+    """`provider:name` of the language model that writes answers; empty means that answers quote."""
+    base_url: str = ""
+    """Address of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1."""
+    context_tokens: int = 0
+    """The language model's window; 0 means what is known of the model, or a cautious guess."""
+    answer_tokens: int = 1000
+    """Most tokens that a language model may write for one answer."""
+    strategy: str = "auto"
+    """How evidence larger than the window is answered: auto, stuff, refine, map-reduce or map-rerank."""
+    model_seconds: float = 120.0
+    """How long a language model may be silent before the request is given up."""
+    model_retries: int = 4
+    """How often a request is tried again after a passing failure."""
+    parallel: int = 4
+    """Requests to a language model or an embedding API at the same time."""
+    requests_per_minute: int = 0
+    """Limit of requests to a language model or an embedding API; 0 means none."""
+    tokens_per_minute: int = 0
+    """Limit of tokens, those of prompts and replies together; 0 means none."""
+    input_price: float = 0.0
+    """What a million tokens of a prompt cost, for `openbook tokens`."""
+    output_price: float = 0.0
+    """What a million tokens of a reply cost."""
+    agent_steps: int = 8
+    """Most steps of an agent."""
+    agent_tokens: int = 50_000
+    """Most tokens, of all its requests together, that an agent may use."""
+    agent_seconds: float = 120.0
+    """Most time that an agent may take."""
+
     max_file_bytes: int = 100_000_000
     """Larger files are skipped, with the reason."""
     read_seconds: float = 60.0
@@ -89,9 +120,20 @@ class Settings:
         for name in ("cosine_weight", "answer_threshold"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UsageError(f"Setting {name} is {getattr(self, name)!r}; expected 0 to 1.")
-        for name in ("chunk_tokens", "candidates", "k", "evidence_tokens", "max_file_bytes"):
+        for name in (
+            "chunk_tokens",
+            "candidates",
+            "k",
+            "evidence_tokens",
+            "answer_tokens",
+            "parallel",
+            "max_file_bytes",
+        ):
             if getattr(self, name) < 1:
                 raise UsageError(f"Setting {name} is {getattr(self, name)!r}; expected 1 or more.")
+        strategies = ("auto", "stuff", "refine", "map-reduce", "map-rerank")
+        if self.strategy not in strategies:
+            raise UsageError(f"Setting strategy is {self.strategy!r}; expected {', '.join(strategies)}.")
         if self.precision not in ("int8", "float32"):
             raise UsageError(f"Setting precision is {self.precision!r}; expected int8 or float32.")
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,7 @@ OutcomeKind: TypeAlias = Literal[
     "added", "updated", "moved", "unchanged", "removed", "empty", "skipped", "failed"
 ]
 Status: TypeAlias = Literal["answered", "not_found"]
+MessageRole: TypeAlias = Literal["system", "user", "assistant", "tool"]
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -220,6 +221,8 @@ class Citation:
 
     `start`/`end` are offsets into `Answer.text`; `quote` is verbatim from the
     text of evidence `number`, at `source_start`/`source_end` of the document.
+    In a structured answer, `field` is the JSON pointer of the value that is
+    cited ("/price"), and the offsets are those of its JSON text.
     """
 
     start: int
@@ -229,6 +232,73 @@ class Citation:
     supported: bool
     source_start: int = -1
     source_end: int = -1
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A stretch of an answer that says something, at `Answer.text[start:end]`, and how well it is supported.
+
+    `numbers` are those of the evidence that it was checked against: what it
+    cites, or the best evidence where it cites nothing. `support` is the
+    calibrated probability (0 to 1) that they say it. `reasons` say in words
+    what they do not ("42 is not in [2]").
+    """
+
+    start: int
+    end: int
+    numbers: tuple[int, ...]
+    support: float
+    supported: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to have a tool run. `arguments` is what it wrote: JSON text, perhaps broken."""
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a conversation with a model.
+
+    An assistant's message may hold `calls`; a tool's message holds the result
+    of the call with the id `call_id`.
+    """
+
+    role: MessageRole
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an agent: the tool that ran, with what, what came of it, and how long it took."""
+
+    number: int
+    tool: str
+    arguments: Mapping[str, Scalar]
+    result: str
+    seconds: float = 0.0
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An earlier question of a conversation, as it was typed and as it was meant, and what was answered.
+
+    `evidence` holds the texts that the answer cited, or else the best ones found.
+    """
+
+    question: str
+    meant: str = ""
+    answer: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +306,12 @@ class Answer:
     """An answer, or an honest `not_found` with the nearest misses as evidence.
 
     `confidence` is the calibrated probability (0 to 1) that the evidence
-    answers the question.
+    answers the question. Of an answer that a language model wrote, `claims`
+    say for each part whether its evidence says it, `removed` counts citations
+    of numbers that were never given, `strategy` names the way it was written,
+    and `complete` is false if it was stopped or cut off before its end.
+    `value` is the value of a structured answer, in JSON's types, and `steps`
+    what an agent did for it. `meant` is the question as it was searched.
     """
 
     question: str
@@ -249,6 +324,13 @@ class Answer:
     usage: Mapping[str, int] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    meant: str = ""
+    claims: tuple[Claim, ...] = ()
+    removed: int = 0
+    strategy: str = ""
+    complete: bool = True
+    steps: tuple[Step, ...] = ()
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True)
