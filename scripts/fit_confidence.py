@@ -25,7 +25,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from openbook.answer.confidence import CALIBRATION, WORDS_ONLY, Features, features
+from openbook.answer.confidence import (
+    CALIBRATION,
+    EARLY,
+    EARLY_WORDS_ONLY,
+    WORDS_ONLY,
+    Features,
+    features,
+)
 from openbook.answer.evidence import gather_evidence
 from openbook.answer.ranking import SentenceRanker
 from openbook.embed import Embedder
@@ -65,7 +72,9 @@ def main() -> int:
         }
         for title, names, words_only in (
             ("CALIBRATION", tuple(CALIBRATION.weights), False),
+            ("EARLY", tuple(EARLY.weights), False),
             ("WORDS_ONLY", tuple(WORDS_ONLY.weights), True),
+            ("EARLY_WORDS_ONLY", tuple(EARLY_WORDS_ONLY.weights), True),
         ):
             measured = {name: _measure(*asked, settings, words_only) for name, asked in sets.items()}
             _report(title, names, measured)

@@ -2,12 +2,15 @@
 
 The order matters: whether the evidence answers is judged before anything is
 written, and what was written is checked before anyone sees it.
+
+`Grounds` holds what every way of answering needs of a library; `Answerer` is
+the way that needs no language model (the other is `openbook.writing`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +20,8 @@ from openbook.answer.evidence import gather_evidence
 from openbook.answer.quoting import QuotingGenerator, not_found_text
 from openbook.answer.ranking import SentenceRanker
 from openbook.answer.verify import verified
-from openbook.types import Answer, Hit, Hits
+from openbook.events import Event, RetrievalEvent, VerificationEvent
+from openbook.types import Answer, Evidence, Hit, Hits
 
 if TYPE_CHECKING:
     from openbook.embed import Embedder
@@ -26,58 +30,60 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answerer:
-    """Answers from hits of one library. Holds what the stages need and no state of its own."""
+class Found:
+    """What a search gave for a question, and the milliseconds that it took.
+
+    `asked` is the question as typed, `ranked` the words that sentences are
+    judged by: the question with its spelling put right, and with what it
+    follows up on where it does not stand alone.
+    """
+
+    asked: str
+    ranked: str
+    hits: Hits
+    search_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What answers rest on: the parts of one library. Holds no state of its own."""
 
     ledger: Ledger
     lexical: LexicalIndex
     embedder: Embedder | None
-    evidence_tokens: int
-    threshold: float
 
-    def answer(self, question: str, hits: Hits, *, search_ms: float) -> Answer:
-        """Quote what answers the question, or say `not_found` with the nearest misses."""
-        started = time.perf_counter()
-        evidence, left_out = gather_evidence(
+    @property
+    def words_only(self) -> bool:
+        """Whether there is no embedder, so that no cosine counts."""
+        return self.embedder is None
+
+    @property
+    def language(self) -> str:
+        """The language of most chunks (ISO 639-1), "" if there are none."""
+        return self.lexical.languages[0] if self.lexical.languages else ""
+
+    def gather(self, hits: Sequence[Hit], budget_tokens: int) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
+        """Evidence within a budget of the embedder's tokens, and what was left out, in words."""
+        return gather_evidence(
             hits,
-            budget_tokens=self.evidence_tokens,
+            budget_tokens=budget_tokens,
             count_tokens=self._count_tokens,
             file_of=self._file_of,
             read_text=self.ledger.text,
         )
-        ranker = self._ranker()
-        meant = hits.meant or question
-        ranking = ranker.rank(meant, evidence)
-        signals = features(ranker, ranking, evidence, hits)
-        confidence = probability(signals, words_only=self.embedder is None)
-        generator = QuotingGenerator(ranker)
-        draft = generator.generate(meant, evidence)
-        citations = tuple(c for c in verified(draft, evidence, self.ledger.text) if c.supported)
-        found = confidence >= self.threshold and len(citations) == len(draft.citations) > 0
-        return Answer(
-            question=question,
-            text=draft.text if found else not_found_text(evidence),
-            status="answered" if found else "not_found",
-            confidence=confidence,
-            citations=citations if found else (),
-            evidence=evidence,
-            generator=generator.name,
-            usage=dict(draft.usage),
-            timings_ms={
-                "search": round(search_ms, 2),
-                "answer": round((time.perf_counter() - started) * 1000, 2),
-            },
-            notes=(*hits.notes, *left_out),
-        )
 
-    def _ranker(self) -> SentenceRanker:
-        language = self.lexical.languages[0] if self.lexical.languages else ""
+    def content_words(self, text: str) -> list[str]:
+        """The words of a text that carry meaning, analysed in the library's language."""
+        return self.lexical.content_words(text, self.language)
+
+    def ranker(self) -> SentenceRanker:
+        """A ranker of sentences that knows how rare each word is here."""
         return SentenceRanker(
-            content_words=lambda text: self.lexical.content_words(text, language),
+            content_words=self.content_words,
             embed=self.embedder.embed if self.embedder is not None else None,
             frequencies=self.lexical.frequencies,
             chunk_count=self.lexical.count,
-            language=language,
+            language=self.language,
         )
 
     def _count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -95,8 +101,63 @@ class Answerer:
         return place if place.is_file() else place / hit.path
 
 
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Answers with verbatim quotes."""
+
+    grounds: Grounds
+    evidence_tokens: int
+    threshold: float
+
+    def events(self, found: Found) -> Iterator[Event]:
+        """Quote what answers the question, or say `not_found` with the nearest misses."""
+        started = time.perf_counter()
+        evidence, left_out = self.grounds.gather(found.hits, self.evidence_tokens)
+        ranker = self.grounds.ranker()
+        ranking = ranker.rank(found.ranked, evidence)
+        signals = features(ranker, ranking, evidence, found.hits)
+        confidence = probability(signals, words_only=self.grounds.words_only)
+        notes = (*found.hits.notes, *left_out)
+        meant = found.hits.meant or found.asked
+        yield RetrievalEvent(found.asked, meant, evidence, confidence, notes, found.search_ms)
+        generator = QuotingGenerator(ranker)
+        draft = generator.generate(found.ranked, evidence)
+        citations = tuple(c for c in verified(draft, evidence, self.grounds.ledger.text) if c.supported)
+        answered = confidence >= self.threshold and len(citations) == len(draft.citations) > 0
+        answer = Answer(
+            question=found.asked,
+            text=draft.text if answered else not_found_text(evidence),
+            status="answered" if answered else "not_found",
+            confidence=confidence,
+            citations=citations if answered else (),
+            evidence=evidence,
+            generator=generator.name,
+            usage=dict(draft.usage),
+            timings_ms={
+                "search": round(found.search_ms, 2),
+                "answer": round((time.perf_counter() - started) * 1000, 2),
+            },
+            notes=notes,
+            meant=meant,
+        )
+        yield VerificationEvent(answer)
+
+
 def timed(call: Callable[[], Hits]) -> tuple[Hits, float]:
     """Run a search and return its result with the milliseconds it took."""
     started = time.perf_counter()
     result = call()
     return result, (time.perf_counter() - started) * 1000
+
+
+def final_answer(events: Iterator[Event], on_event: Callable[[Event], None] | None = None) -> Answer:
+    """Run a stream to its end, showing each event to `on_event`, and return the answer it ends with."""
+    answer: Answer | None = None
+    for event in events:
+        if on_event is not None:
+            on_event(event)
+        if isinstance(event, VerificationEvent):
+            answer = event.answer
+    if answer is None:
+        raise RuntimeError("a stream of events ended without its answer")
+    return answer

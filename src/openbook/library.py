@@ -227,17 +227,15 @@ class Library:
         below the threshold of the settings; its evidence then holds the nearest
         misses.
         """
-        from openbook.answering import Answerer, timed
+        from openbook.answering import Answerer, Found, Grounds, final_answer, timed
 
         hits, search_ms = timed(lambda: self.search(question, k=k, where=where))
         answerer = Answerer(
-            self._ledger,
-            self._indexes.lexical,
-            self._search_embedder()[0],
+            Grounds(self._ledger, self._indexes.lexical, self._search_embedder()[0]),
             evidence_tokens=self.settings.evidence_tokens,
             threshold=self.settings.answer_threshold,
         )
-        return answerer.answer(question, hits, search_ms=search_ms)
+        return final_answer(answerer.events(Found(question, hits.meant, hits, search_ms)))
 
     def documents(self) -> Iterator[DocumentRecord]:
         """All documents, without their text, in the order of their paths."""

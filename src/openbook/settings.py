@@ -41,6 +41,16 @@ class Settings:
     """Where converted models live; empty means the user's cache folder."""
     offline: bool = False
     """Forbid all network use."""
+    embedding_url: str = "https://api.openai.com/v1"
+    """Address of the OpenAI-compatible server behind an embedder `openai:NAME`."""
+    embedding_dimension: int = 0
+    """Length of the vectors that such a server is asked for; 0 means the model's own."""
+    embedding_tokens: int = 8000
+    """Tokens of a text that such a model takes; longer texts are cut off."""
+    embedding_query_prefix: str = ""
+    """What such a model wants in front of a question, such as "search_query: "."""
+    embedding_document_prefix: str = ""
+    """What such a model wants in front of a piece of a document."""
     threads: int = 0
     """Threads for embedding; 0 means one per usable core."""
 
@@ -67,6 +77,8 @@ class Settings:
     """The language model's window; 0 means what is known of the model, or a cautious guess."""
     answer_tokens: int = 1000
     """Most tokens that a language model may write for one answer."""
+    model_threshold: float = 0.25
+    """Confidence, judged before anything is written, below which a language model is not asked."""
     strategy: str = "auto"
     """How evidence larger than the window is answered: auto, stuff, refine, map-reduce or map-rerank."""
     model_seconds: float = 120.0
@@ -117,7 +129,7 @@ class Settings:
         return replace(self, **parsed)
 
     def __post_init__(self) -> None:
-        for name in ("cosine_weight", "answer_threshold"):
+        for name in ("cosine_weight", "answer_threshold", "model_threshold"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UsageError(f"Setting {name} is {getattr(self, name)!r}; expected 0 to 1.")
         for name in (
@@ -126,6 +138,7 @@ class Settings:
             "k",
             "evidence_tokens",
             "answer_tokens",
+            "embedding_tokens",
             "parallel",
             "max_file_bytes",
         ):

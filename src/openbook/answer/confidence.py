@@ -99,6 +99,23 @@ def features(
     )
 
 
+def early_features(
+    ranker: SentenceRanker, question: str, evidence: Sequence[Evidence], hits: Sequence[Hit]
+) -> Features:
+    """The two features that are known before any sentence is looked at, `chunk` and `coverage`."""
+    if not evidence or not hits:
+        return Features()
+    return Features(
+        chunk=max(hit.scores.vector or 0.0 for hit in hits),
+        coverage=ranker.coverage(ranker.weigh(question, evidence), worded(evidence[0])),
+    )
+
+
+def early_probability(features: Features, *, words_only: bool = False) -> float:
+    """How probable it is, as far as `early_features` know: enough to leave a hopeless question alone."""
+    return (EARLY_WORDS_ONLY if words_only else EARLY).probability(features)
+
+
 def probability(features: Features, *, words_only: bool = False) -> float:
     """The shipped calibration. `words_only` where there is no embedder, so that no cosine counts."""
     return (WORDS_ONLY if words_only else CALIBRATION).probability(features)
@@ -106,3 +123,6 @@ def probability(features: Features, *, words_only: bool = False) -> float:
 
 CALIBRATION: Final = Calibration(bias=-4.859, weights={"pair": 6.608, "coverage": 2.494})
 WORDS_ONLY: Final = Calibration(bias=-2.153, weights={"coverage": 1.070, "best": 1.116, "words": 1.196})
+EARLY: Final = Calibration(bias=-3.367, weights={"chunk": 3.681, "coverage": 2.792})
+"""In cross-validation .75 on the book's questions and .86 on Wikipedia's."""
+EARLY_WORDS_ONLY: Final = Calibration(bias=-1.995, weights={"coverage": 3.633})

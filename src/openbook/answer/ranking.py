@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from openbook.answer.sentences import Sentence, SentenceKind, sentences
@@ -116,9 +116,13 @@ class SentenceRanker:
         found = sum(weight for word, weight in ranking.weights.items() if word in held)
         return found / total if total else 0.0
 
-    def _rank(self, question: str, evidence: tuple[Evidence, ...]) -> Ranking:
+    def weigh(self, question: str, evidence: Sequence[Evidence]) -> Ranking:
+        """A ranking without its sentences: the question's words only, which costs no embedding."""
         weights, unknown = self._weights(question, evidence)
-        empty = Ranking(question, (), weights, unknown, None)
+        return Ranking(question, (), weights, unknown, None)
+
+    def _rank(self, question: str, evidence: tuple[Evidence, ...]) -> Ranking:
+        empty = self.weigh(question, evidence)
         found = self._candidates(evidence)
         if not found:
             return empty
@@ -136,7 +140,7 @@ class SentenceRanker:
             for place, (piece, index, sentence) in enumerate(found)
         ]
         ranked.sort(key=lambda sentence: -sentence.score)
-        return Ranking(question, tuple(ranked), weights, unknown, pair_cosine)
+        return replace(empty, sentences=tuple(ranked), pair_cosine=pair_cosine)
 
     def _candidates(self, evidence: Sequence[Evidence]) -> list[_Candidate]:
         """What may be quoted, in the order of the evidence, bounded because each costs an embedding."""
