@@ -45,6 +45,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How answers are written.
+
+    `threshold` is the confidence below which an answer is marked as probably
+    not in the documents (`strict`: not given), `model_threshold` the early
+    confidence below which the model is not asked.
+    """
+
+    answer_tokens: int = 1000
+    strategy: str = "auto"
+    threshold: float = 0.5
+    model_threshold: float = 0.25
+    parallel: int = 4
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Grounds:
     """What answers rest on: the parts of one library. Holds no state of its own."""
 

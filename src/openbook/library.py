@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from openbook.errors import LibraryLocked, LibraryNotFound, UsageError
 from openbook.index.derived import DerivedIndexes
@@ -27,7 +27,11 @@ from openbook.settings import STORED, Settings, load_settings
 from openbook.types import Answer, Hits, LibraryStatus, Outcome, Progress, Report, Verification
 
 if TYPE_CHECKING:
+    from openbook.answer.language_model import LanguageModel
+    from openbook.answering import Manner
+    from openbook.asking import AskOptions
     from openbook.embed import Embedder
+    from openbook.events import Event
     from openbook.index.records import DocumentRecord
     from openbook.types import Chunk, Document
     from openbook.vectorize import Embedded
@@ -220,22 +224,42 @@ class Library:
             notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")
         return Hits(question, tuple(hits), meant, coverage if embedder is not None else 0.0, notes)
 
-    def ask(self, question: str, *, k: int | None = None, where: Sequence[str] = ()) -> Answer:
-        """Answer a question with verbatim quotes, or say honestly that nothing answers it.
+    def ask(
+        self,
+        question: str,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        **options: Unpack[AskOptions],
+    ) -> Answer:
+        """Answer a question with checked citations, or say honestly that nothing answers it.
 
-        The answer's status is `not_found` when the calibrated confidence stays
-        below the threshold of the settings; its evidence then holds the nearest
-        misses.
+        Without a language model the answer is made of verbatim quotes. With
+        one (the option `model`, or the settings') the model writes it, and each
+        of its claims is checked against the evidence. The status is `not_found`
+        when the calibrated confidence stays below the threshold of the
+        settings; the evidence then holds the nearest misses. `on_event` sees
+        every event as it happens (`openbook.events`); for the options see
+        `openbook.asking.AskOptions`. Raises UsageError, LanguageModelError.
         """
-        from openbook.answering import Answerer, Found, Grounds, final_answer, timed
+        from openbook.answering import final_answer
 
-        hits, search_ms = timed(lambda: self.search(question, k=k, where=where))
-        answerer = Answerer(
+        return final_answer(self.ask_stream(question, **options), on_event)
+
+    def ask_stream(self, question: str, **options: Unpack[AskOptions]) -> Iterator[Event]:
+        """The same as a stream of events: what was found, text as it arrives, the checked answer last."""
+        from openbook.answering import Grounds
+        from openbook.asking import Asker, Limits, wish_of
+
+        wish = wish_of(question, options)
+        asker = Asker(
             Grounds(self._ledger, self._indexes.lexical, self._search_embedder()[0]),
+            search=self.search,
+            model=self._language_model(options.get("model")),
+            manner=self._manner(options.get("strategy"), strict=options.get("strict", False)),
+            limits=Limits(self.settings.agent_steps, self.settings.agent_tokens, self.settings.agent_seconds),
             evidence_tokens=self.settings.evidence_tokens,
-            threshold=self.settings.answer_threshold,
         )
-        return final_answer(answerer.events(Found(question, hits.meant, hits, search_ms)))
+        return asker.events(wish)
 
     def documents(self) -> Iterator[DocumentRecord]:
         """All documents, without their text, in the order of their paths."""
@@ -433,6 +457,29 @@ class Library:
             "by words alone. Run `openbook add` to embed the library with the new model."
         )
         return None, (note,)
+
+    def _language_model(self, wished: str | LanguageModel | None) -> LanguageModel | None:
+        """The model that writes: the wished one, else the settings'; None where answers quote."""
+        name = self.settings.model if wished is None else wished
+        if not isinstance(name, str):
+            return name
+        if name in ("", "none"):
+            return None
+        from openbook.language_models import open_model
+
+        return open_model(self.settings, name)
+
+    def _manner(self, strategy: str | None, *, strict: bool) -> Manner:
+        from openbook.answering import Manner
+
+        return Manner(
+            answer_tokens=self.settings.answer_tokens,
+            strategy=strategy or self.settings.strategy,
+            threshold=self.settings.answer_threshold,
+            model_threshold=self.settings.model_threshold,
+            parallel=self.settings.parallel,
+            strict=strict,
+        )
 
     def _embedder_of(self, fingerprint: str) -> Embedder | None:
         """The installed embedder with this fingerprint; looked for once, because that reads every model."""

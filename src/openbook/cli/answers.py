@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from rich.text import Text
 
+from openbook.answer.marking import marked_text
 from openbook.cli.output import duration, print_indented, stdout_console
 from openbook.cli.places import flowing, place_name, snippet
 from openbook.cli.safe_text import one_line, printable
@@ -17,36 +18,47 @@ if TYPE_CHECKING:
     from openbook.types import Answer, Evidence
 
 
+NAME_A_MODEL: Final = (
+    "These are quotes. A language model writes answers: --model provider:name, or OPENBOOK_MODEL."
+)
+
+
 def print_answer(answer: Answer) -> None:
     """Print an answer and what it rests on, or the nearest misses."""
     console = stdout_console()
     if answer.status == "answered":
         print_indented(console, Text(flowing(printable(marked_text(answer)))), indent=0)
         console.print()
-        _print_sources(console, answer)
-    else:
-        console.print(Text("Not in your documents.", style="bold"))
-        if answer.evidence:
-            console.print(Text("What came nearest:\n", style="dim"))
-        for evidence in answer.evidence[:3]:
-            _print_miss(console, evidence, answer.question)
+        print_rest(answer)
+        return
+    console.print(Text("Not in your documents.", style="bold"))
+    if answer.evidence:
+        console.print(Text("What came nearest:\n", style="dim"))
+    for evidence in answer.evidence[:3]:
+        _print_miss(console, evidence, answer.question)
     _print_footer(console, answer)
 
 
-def marked_text(answer: Answer) -> str:
-    """Return the answer's text with a [number] behind every cited stretch that has none yet."""
-    text = answer.text
-    numbers: dict[int, list[int]] = {}
-    for citation in answer.citations:
-        marker = f"[{citation.number}]"
-        if marker not in text[citation.start : citation.end + len(marker) + 2]:
-            ends = numbers.setdefault(citation.end, [])
-            if citation.number not in ends:
-                ends.append(citation.number)
-    for end in sorted(numbers, reverse=True):
-        markers = "".join(f"[{number}]" for number in sorted(numbers[end]))
-        text = f"{text[:end].rstrip()} {markers}{text[end:]}"
-    return text
+def print_rest(answer: Answer) -> None:
+    """Print what belongs under the text of an answer: sources, claims without support, the footer."""
+    console = stdout_console()
+    _print_sources(console, answer)
+    _print_unsupported(console, answer)
+    _print_footer(console, answer)
+
+
+def _print_unsupported(console: Console, answer: Answer) -> None:
+    """Name the claims that the evidence does not say, and why."""
+    unsupported = [claim for claim in answer.claims if not claim.supported]
+    if not unsupported:
+        return
+    console.print(Text("Not supported by the documents:", style="bold red"))
+    for claim in unsupported:
+        line = Text(f"“{one_line(answer.text[claim.start : claim.end])}”")
+        if claim.reasons:
+            line.append(f"  ({one_line('; '.join(claim.reasons))})", style="dim")
+        print_indented(console, line)
+    console.print()
 
 
 def _print_sources(console: Console, answer: Answer) -> None:
@@ -89,3 +101,5 @@ def _print_footer(console: Console, answer: Answer) -> None:
     console.print(Text(" · ".join(parts), style="dim"))
     for note in answer.notes:
         print_indented(console, Text(one_line(note), style="dim"), indent=0)
+    if answer.generator == "quotes":
+        console.print(Text(NAME_A_MODEL, style="dim"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 
@@ -36,6 +36,25 @@ WhereOption: TypeAlias = Annotated[
         show_default=False,
         help="Only chunks for which this holds: path=joins*, page<10, modified>=2024-01-01, language=en, "
         "author~smith. Repeat it to narrow further.",
+    ),
+]
+ModelOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="PROVIDER:NAME",
+        show_default=False,
+        help="The language model that writes, such as ollama:llama3.2 or openai:gpt-5-mini; 'none' quotes. "
+        "Default: OPENBOOK_MODEL, or the settings file.",
+    ),
+]
+StrategyOption: TypeAlias = Annotated[
+    Literal["auto", "stuff", "refine", "map-reduce", "map-rerank"] | None,
+    typer.Option(
+        "--strategy",
+        show_default=False,
+        help="How evidence larger than the model's window is answered. Default: auto, chosen by size.",
     ),
 ]
 

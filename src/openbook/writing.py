@@ -1,0 +1,194 @@
+"""Answers that a language model writes and the program checks.
+
+Before the model is asked, an early confidence judges whether there is anything
+to ask it for; it costs no embedding, so the request leaves at once. The closer
+look at the sentences, which costs as much as a search or several, runs while
+the model writes. What the model wrote is cut into claims, each is held against
+the evidence, and only then it is an answer.
+
+Refused: holding the request back until the closer look is done (a tenth of a
+second for every question, and the early judgement differs from it for one
+question in thirty), and showing the model's own citations unchecked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from openbook.answer.checking import Checked, check_text, strict_text
+from openbook.answer.confidence import early_features, early_probability, features, probability
+from openbook.answer.language_model import LanguageModel
+from openbook.answer.prompting import said_not_found
+from openbook.answer.quoting import not_found_text
+from openbook.answer.strategies import Written, write
+from openbook.answer.support import SupportChecker
+from openbook.answering import Found, Grounds, Manner
+from openbook.errors import LanguageModelError
+from openbook.events import ErrorEvent, Event, RetrievalEvent, TokenEvent, UsageEvent, VerificationEvent
+from openbook.types import Answer, Evidence, Exchange
+
+ALL_EVIDENCE = 1_000_000_000
+"""No budget in the embedder's tokens: what fits is decided in the model's own."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What has been written so far."""
+
+    text: str = ""
+    finish: str = ""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    strategy: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Answers questions about one library with one language model."""
+
+    grounds: Grounds
+    model: LanguageModel
+    manner: Manner
+
+    def events(self, found: Found, history: Sequence[Exchange] = ()) -> Iterator[Event]:
+        """Retrieval, prompts, tokens, usage, and the checked answer last.
+
+        A reply that is cut off or stopped with Ctrl-C (KeyboardInterrupt) still
+        ends in an answer, of what had arrived, that is not `complete`. Raises
+        LanguageModelError, after an ErrorEvent, where nothing had arrived.
+        """
+        started = time.perf_counter()
+        evidence, left_out = self.grounds.gather(found.hits, ALL_EVIDENCE)
+        early = early_probability(
+            early_features(self.grounds.ranker(), found.ranked, evidence, found.hits),
+            words_only=self.grounds.words_only,
+        )
+        notes = (*found.hits.notes, *left_out)
+        meant = found.hits.meant or found.asked
+        yield RetrievalEvent(found.asked, meant, evidence, early, notes, found.search_ms)
+        blank = Answer(
+            question=found.asked,
+            text=not_found_text(evidence),
+            status="not_found",
+            confidence=early,
+            evidence=evidence,
+            generator=self.model.name,
+            notes=notes,
+            meant=meant,
+        )
+        if early < self.manner.model_threshold:
+            note = f"{self.model.name} was not asked: nothing found is near enough to the question."
+            yield VerificationEvent(self._timed(replace(blank, notes=(*notes, note)), found, started))
+            return
+        with ThreadPoolExecutor(1, "openbook-confidence") as closer_look:
+            draft = _Draft()
+            confidence: Future[float] | None = None
+            for event in self._written(found, evidence, history, draft):
+                yield event
+                # Begun only now: until the request has left, every core is wanted for that.
+                confidence = confidence or closer_look.submit(self._confidence, found, evidence)
+            sure = confidence.result() if confidence is not None else self._confidence(found, evidence)
+        yield VerificationEvent(self._timed(self._checked(blank, draft, sure), found, started))
+
+    def _written(
+        self, found: Found, evidence: Sequence[Evidence], history: Sequence[Exchange], draft: _Draft
+    ) -> Iterator[Event]:
+        """Let the model write; pass its events on and keep what arrives in `draft`."""
+        writing = write(
+            found.ranked,
+            evidence,
+            self.model,
+            history=history,
+            strategy=self.manner.strategy,
+            answer_tokens=self.manner.answer_tokens,
+            parallel=self.manner.parallel,
+        )
+        try:
+            for event in writing:
+                if isinstance(event, Written):
+                    draft.text, draft.finish, draft.usage = event.text, event.finish, event.usage
+                    draft.strategy, draft.notes = event.strategy, event.left_out
+                    continue
+                if isinstance(event, TokenEvent):
+                    draft.text += event.text
+                elif isinstance(event, UsageEvent):
+                    draft.usage = event.usage
+                yield event
+        except LanguageModelError as error:
+            yield ErrorEvent(type(error).__name__, str(error))
+            if not draft.text.strip():
+                raise
+            draft.finish, draft.notes = "broken", (*draft.notes, str(error))
+        except KeyboardInterrupt:
+            if not draft.text.strip():
+                raise
+            draft.finish = "stopped"
+
+    def _confidence(self, found: Found, evidence: Sequence[Evidence]) -> float:
+        ranker = self.grounds.ranker()
+        signals = features(ranker, ranker.rank(found.ranked, evidence), evidence, found.hits)
+        return probability(signals, words_only=self.grounds.words_only)
+
+    def _checked(self, blank: Answer, draft: _Draft, confidence: float) -> Answer:
+        """The draft as an answer: claims, citations, and what a person should know about them."""
+        notes = [*blank.notes, *draft.notes]
+        answer = replace(blank, confidence=confidence, usage=draft.usage, strategy=draft.strategy)
+        if not draft.text.strip() or said_not_found(draft.text):
+            notes.append(f"{self.model.name} was shown the evidence and found no answer in it.")
+            return replace(answer, notes=tuple(notes))
+        checked = check_text(draft.text, blank.evidence, self.checker(), self.grounds.ledger.text)
+        notes += _remarks(checked, draft.finish)
+        if confidence < self.manner.threshold:
+            notes.append(f"The documents probably do not answer this (confidence {confidence:.2f}).")
+        if self.manner.strict:
+            checked = strict_text(checked)
+            if confidence < self.manner.threshold or not checked.text.strip():
+                return replace(answer, notes=tuple(notes), removed=checked.removed)
+        return replace(
+            answer,
+            text=checked.text,
+            status="answered",
+            citations=checked.citations,
+            claims=checked.claims,
+            removed=checked.removed,
+            complete=draft.finish not in ("broken", "stopped", "length"),
+            notes=tuple(notes),
+        )
+
+    def checker(self) -> SupportChecker:
+        """What judges whether evidence says a claim."""
+        return SupportChecker(
+            content_words=self.grounds.content_words,
+            embed=self.grounds.embedder.embed if self.grounds.embedder is not None else None,
+            frequencies=self.grounds.lexical.frequencies,
+            chunk_count=self.grounds.lexical.count,
+            language=self.grounds.language,
+        )
+
+    @staticmethod
+    def _timed(answer: Answer, found: Found, started: float) -> Answer:
+        spent = round((time.perf_counter() - started) * 1000, 2)
+        return replace(answer, timings_ms={"search": round(found.search_ms, 2), "answer": spent})
+
+
+def _remarks(checked: Checked, finish: str) -> list[str]:
+    """What checking found, in words."""
+    remarks = []
+    unsupported = sum(not claim.supported for claim in checked.claims)
+    if unsupported:
+        remarks.append(f"{unsupported} of {len(checked.claims)} claims are not supported by the evidence.")
+    if checked.removed:
+        noun = "citation" if checked.removed == 1 else "citations"
+        remarks.append(f"{checked.removed} {noun} of evidence that was never given {_was(checked)} removed.")
+    if finish == "length":
+        remarks.append("The answer was cut off at the most tokens that it may have (setting answer_tokens).")
+    elif finish == "stopped":
+        remarks.append("The answer was stopped before its end.")
+    return remarks
+
+
+def _was(checked: Checked) -> str:
+    return "was" if checked.removed == 1 else "were"
