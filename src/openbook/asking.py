@@ -21,7 +21,7 @@ from openbook.types import Exchange, Hits
 
 if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel
-    from openbook.writing import Manner
+    from openbook.answering import Manner
 
 
 class AskOptions(TypedDict, total=False):
