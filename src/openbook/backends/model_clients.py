@@ -1,0 +1,168 @@
+"""pydantic-ai's model for a target: the one place that imports its providers and builds their clients.
+
+Only the chat-completions protocol is used of OpenAI: it is the one that
+llama.cpp, vLLM, LM Studio, Ollama and the rest speak, so that one path is
+tested for all. The clients' own retries are off; they know no limiter.
+
+Refused: `infer_model`, which reads keys and addresses from variables that
+openbook does not document, and clients that follow redirects, which would carry
+a prompt to an address that nobody configured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from openbook.backends.model_names import ModelTarget
+from openbook.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import httpx2
+    from pydantic_ai.models import Model
+    from pydantic_ai.settings import ModelSettings
+
+CONNECT_SECONDS: Final = 10.0
+"""How long a connection may take; a reply may take the setting model_seconds."""
+
+
+class NotStreamed(Exception):
+    """The server has answered with something that is no stream of events. `content_type` says with what."""
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(f"not a stream of events but {content_type!r}")
+        self.content_type = content_type
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedClient:
+    """A model of pydantic-ai, and the connections under it where openbook opened them itself."""
+
+    model: Model
+    http: httpx2.AsyncClient | None = None
+
+    async def close(self) -> None:
+        """End all connections. To be awaited in the event loop that used them."""
+        if self.http is not None:
+            await self.http.aclose()
+        else:
+            async with self.model:  # leaving it closes what its provider has opened
+                return
+
+
+def open_client(target: ModelTarget, *, key: str, seconds: float) -> OpenedClient:
+    """The model of pydantic-ai for a target. Nothing is sent yet.
+
+    Raises MissingExtra if the provider's package is not installed.
+    """
+    if target.provider.compatible:
+        return _compatible(target, key=key, seconds=seconds)
+    build = _BUILDERS[target.provider.name]
+    try:
+        return OpenedClient(build(target, key))
+    except ImportError as error:
+        raise MissingExtra(
+            f"The model {target.full_name!r} (of {target.provider.name})", extra=target.provider.extra
+        ) from error
+
+
+def client_settings(*, max_tokens: int | None, seconds: float) -> ModelSettings:
+    """What is asked of every request. `seconds` is how long a server may be silent, not the whole time."""
+    import httpx2
+    from pydantic_ai.settings import ModelSettings
+
+    timeout = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+    settings = ModelSettings(timeout=timeout, max_retries=0)
+    if max_tokens is not None:
+        settings["max_tokens"] = max_tokens
+    return settings
+
+
+def _compatible(target: ModelTarget, *, key: str, seconds: float) -> OpenedClient:
+    from openai import AsyncOpenAI
+    from pydantic_ai.models.ollama import OllamaModel
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
+    from pydantic_ai.providers.ollama import OllamaProvider
+    from pydantic_ai.providers.openai import OpenAIProvider
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    http = _http_client(target, seconds)
+    # Without a key an empty header would be sent; servers without keys ignore any.
+    client = AsyncOpenAI(api_key=key or "none", base_url=target.address, max_retries=0, http_client=http)
+    # A stream that ends without a reason is one that was cut: it must not look whole.
+    profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+    if target.own_address and target.provider.name == "openai":
+        own = OpenAIProvider(openai_client=client)
+        return OpenedClient(OpenAIChatModel(target.name, provider=own, profile=profile), http)
+    # Many servers know the limit of tokens by its older name only.
+    profile["openai_chat_supports_max_completion_tokens"] = False
+    if target.provider.name == "ollama":
+        ollama = OllamaProvider(openai_client=client)
+        return OpenedClient(OllamaModel(target.name, provider=ollama, profile=profile), http)
+    served = OpenAICompatibleProvider("openai-compatible", openai_client=client)
+    return OpenedClient(OpenAIChatModel(target.name, provider=served, profile=profile), http)
+
+
+def _http_client(target: ModelTarget, seconds: float) -> httpx2.AsyncClient:
+    import httpx2
+
+    return httpx2.AsyncClient(
+        event_hooks={"request": [_say_little], "response": [_require_stream]},
+        timeout=httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+        follow_redirects=False,
+        trust_env=not target.local,  # no proxy stands before this machine
+    )
+
+
+async def _say_little(request: httpx2.Request) -> None:
+    """Take away what the client would tell about this machine: its system, processor and versions."""
+    for name in [name for name in request.headers if name.startswith("x-stainless-")]:
+        del request.headers[name]
+    request.headers["user-agent"] = "openbook"
+
+
+async def _require_stream(response: httpx2.Response) -> None:
+    """Tell a page of a web site, or the error of a server that sends it with 200, from a reply."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    asked = response.request.url.path.endswith("/chat/completions")
+    if asked and response.status_code == 200 and kind in ("text/html", "application/json"):
+        raise NotStreamed(kind)
+
+
+def _anthropic(target: ModelTarget, key: str) -> Model:
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    return AnthropicModel(target.name, provider=AnthropicProvider(api_key=key, base_url=target.address))
+
+
+def _google(target: ModelTarget, key: str) -> Model:
+    from pydantic_ai.models.google import GoogleModel
+    from pydantic_ai.providers.google import GoogleProvider
+
+    return GoogleModel(target.name, provider=GoogleProvider(api_key=key, base_url=target.address))
+
+
+def _mistral(target: ModelTarget, key: str) -> Model:
+    from pydantic_ai.models.mistral import MistralModel
+    from pydantic_ai.providers.mistral import MistralProvider
+
+    return MistralModel(target.name, provider=MistralProvider(api_key=key, base_url=target.address))
+
+
+def _groq(target: ModelTarget, key: str) -> Model:
+    from pydantic_ai.models.groq import GroqModel
+    from pydantic_ai.providers.groq import GroqProvider
+
+    return GroqModel(target.name, provider=GroqProvider(api_key=key, base_url=target.address))
+
+
+_BUILDERS: Final[dict[str, Callable[[ModelTarget, str], Model]]] = {
+    "anthropic": _anthropic,
+    "google": _google,
+    "mistral": _mistral,
+    "groq": _groq,
+}
