@@ -91,7 +91,9 @@ class OnnxEmbedder:
             session, tokenizer = self._session, self._tokenizer
         prefix = self._manifest.prefixes.get(role, "")
         heads = [self._head(tokenizer, prefix + _valid(text)) for text in texts]
-        rows = [self._cut(encoding.ids) for encoding in tokenizer.encode_batch_fast(heads)]
+        # A question is not worth waking the tokenizer's threads for.
+        encodings = tokenizer.encode_batch_fast(heads) if len(heads) > 1 else [tokenizer.encode(heads[0])]
+        rows = [self._cut(encoding.ids) for encoding in encodings]
 
         def run(index: int) -> None:
             vectors[index] = session.run(None, {"ids": np.array([rows[index]], np.int32)})[0][0]

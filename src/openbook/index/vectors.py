@@ -187,9 +187,8 @@ class VectorIndex:
         loaded = self._loaded
         if loaded is None or not len(chunk_ids):
             return {}
-        return _cosines(
-            loaded, query, loaded.bits.positions(np.unique(np.asarray(chunk_ids, dtype=np.int64)))
-        )
+        wanted = np.array(sorted(set(chunk_ids)), dtype=np.int64)
+        return _cosines(loaded, query, loaded.bits.positions(wanted))
 
     def _beginning(self, library_id: str) -> Header:
         """Return the header of new files without rows."""
