@@ -10,12 +10,14 @@ what it wants of the answer, and which model is there; the way follows.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from openbook.answering import Answerer, Found, Grounds, timed
-from openbook.errors import UsageError
+from openbook.errors import OpenbookError, UsageError
 from openbook.events import Event
 from openbook.types import Exchange, Hits
 
@@ -113,6 +115,7 @@ class Asker:
 
     def events(self, wish: Wish) -> Iterator[Event]:
         """The stream of events of one answer. Raises UsageError where a model is needed and none is named."""
+        _prepare(self.model)
         if self.model is None:
             self._refuse_without_model(wish)
             yield from self._quoted(wish)
@@ -176,3 +179,16 @@ class Asker:
         meant = standalone(wish.question, wish.history, model)
         found = self._found(replace(wish, question=meant, history=()))
         return replace(found, asked=wish.question)
+
+
+def _prepare(model: LanguageModel | None) -> None:
+    """Let a model load what it needs while the search runs, so that the request can leave at once."""
+    prepare = getattr(model, "prepare", None)
+    if prepare is None:
+        return
+
+    def try_to() -> None:
+        with suppress(OpenbookError):  # the request itself raises it again, where it can be answered
+            prepare()
+
+    threading.Thread(target=try_to, name="openbook-prepare", daemon=True).start()

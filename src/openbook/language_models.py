@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -55,6 +56,36 @@ def open_model(
         on_retry=on_retry,
         sleep=sleep,
     )
+
+
+class OpenModels:
+    """The language models that one library has opened: each is kept, and all share one limiter.
+
+    May be used by several threads at once.
+    """
+
+    def __init__(self, settings: Settings, *, on_retry: Callable[[ErrorEvent], None] | None = None) -> None:
+        self._settings = settings
+        self._on_retry = on_retry
+        self._limiter = open_limiter(settings)
+        self._models: dict[str, PydanticModel] = {}
+        self._opening = threading.Lock()
+
+    def model(self, name: str) -> PydanticModel:
+        """The model of this name, opened if it is not yet. Raises what `open_model` raises."""
+        with self._opening:
+            if name not in self._models:
+                self._models[name] = open_model(
+                    self._settings, name, limiter=self._limiter, on_retry=self._on_retry
+                )
+            return self._models[name]
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._opening:
+            for model in self._models.values():
+                model.close()
+            self._models.clear()
 
 
 def open_limiter(settings: Settings) -> Limiter | None:

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from openbook.answering import Manner
     from openbook.asking import AskOptions
     from openbook.embed import Embedder
-    from openbook.events import Event
+    from openbook.events import ErrorEvent, Event
     from openbook.index.records import DocumentRecord
+    from openbook.language_models import OpenModels
     from openbook.types import Chunk, Document
     from openbook.vectorize import Embedded
 
@@ -57,11 +58,13 @@ class Library:
         settings: Settings | None = None,
         embedder: Embedder | None = None,
         create: bool = True,
+        on_retry: Callable[[ErrorEvent], None] | None = None,
     ) -> None:
         """Open or create the library at `path`.
 
         `settings` replaces the user's settings file and environment.
-        `embedder` replaces the one that the settings name.
+        `embedder` replaces the one that the settings name. `on_retry` hears of
+        every request to a language model that failed and will be tried again.
         """
         self.path = Path(path)
         if not create and not (self.path / LEDGER_NAME).is_file():
@@ -76,6 +79,8 @@ class Library:
         self._opened_embedder: Embedder | None = None
         self._embedder_opened = False
         self._earlier_embedders: dict[str, Embedder | None] = {}
+        self._models: OpenModels | None = None
+        self._on_retry = on_retry
         self._opening = threading.Lock()
         self._indexes = DerivedIndexes(
             self.path, self._ledger, surroundings_weight=self.settings.surroundings_weight
@@ -327,7 +332,9 @@ class Library:
     # -- closing ---------------------------------------------------------------
 
     def close(self) -> None:
-        """Close all files. The object cannot be used afterwards."""
+        """Close all files and connections. The object cannot be used afterwards."""
+        if self._models is not None:
+            self._models.close()
         self._indexes.close()
         self._ledger.close()
 
@@ -465,9 +472,12 @@ class Library:
             return name
         if name in ("", "none"):
             return None
-        from openbook.language_models import open_model
+        from openbook.language_models import OpenModels
 
-        return open_model(self.settings, name)
+        with self._opening:
+            if self._models is None:
+                self._models = OpenModels(self.settings, on_retry=self._on_retry)
+        return self._models.model(name)
 
     def _manner(self, strategy: str | None, *, strict: bool) -> Manner:
         from openbook.answering import Manner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
@@ -10,6 +11,7 @@ import typer
 from openbook.errors import LibraryNotFound
 
 if TYPE_CHECKING:
+    from openbook.events import ErrorEvent
     from openbook.library import Library
 
 FOLDER_NAME: Final = ".openbook"
@@ -68,7 +70,10 @@ def nearest_library(start: Path) -> Path | None:
 
 
 def open_library(chosen: Path | None) -> Library:
-    """Open the library that a reading command means. Raises LibraryNotFound if there is none."""
+    """Open the library that a reading command means. Raises LibraryNotFound if there is none.
+
+    Requests to a language model that failed and are tried again are told on stderr.
+    """
     place = chosen or nearest_library(Path.cwd())
     if place is None:
         raise LibraryNotFound(
@@ -77,7 +82,14 @@ def open_library(chosen: Path | None) -> Library:
         )
     from openbook.library import Library
 
-    return Library(place, create=False)
+    return Library(place, create=False, on_retry=_tell_retry)
+
+
+def _tell_retry(event: ErrorEvent) -> None:
+    from openbook.cli.safe_text import one_line
+
+    again = f" Trying again in {event.retry_seconds:.1f} s." if event.retry_seconds is not None else ""
+    sys.stderr.write(f"{one_line(event.message)}{again}\n")
 
 
 def library_to_fill(chosen: Path | None) -> Path:
