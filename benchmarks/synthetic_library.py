@@ -8,14 +8,22 @@ embeds its question with the real model.
     python -m benchmarks.synthetic_library build FOLDER 100000
     python -m benchmarks.synthetic_library measure FOLDER
     python -m benchmarks.synthetic_library recall FOLDER
+    python -m benchmarks.synthetic_library request FOLDER
+
+`request` measures how long a question takes until it arrives at a language
+model's server: search, evidence, the early judgement, the prompt, and the
+connection. The server is a scripted one in a process of its own; a connection
+to it is open already, as after a first question.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +101,30 @@ def measure_recall(folder: Path) -> dict[str, float]:
         return recall(vectors, SyntheticLedger(chunks).queries(), chunks)
 
 
+def measure_request(folder: Path) -> dict[str, float]:
+    """Ask a scripted model and return the milliseconds from `ask` until its server has the request."""
+    command = [sys.executable, "-m", "benchmarks.scripted_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        if server.stdin is None or server.stdout is None:
+            raise SystemExit("The scripted server has no pipes.")
+        # Made-up questions have no answers: the judgement is made, but must not stop them here.
+        settings = replace(
+            load_settings(),
+            model="openai:scripted",
+            base_url=server.stdout.readline().strip(),
+            model_threshold=0.0,
+        )
+        times = []
+        with Library(folder, settings=settings, create=False) as library:
+            for question in SyntheticLedger(library.status().chunks).questions():
+                started = time.monotonic()
+                library.ask(question)
+                times.append((float(server.stdout.readline()) - started) * 1000)
+        server.stdin.close()
+    times = times[WARM_UP:]
+    return {"p50_ms": statistics.median(times), "p95_ms": sorted(times)[int(len(times) * 0.95)]}
+
+
 def _document(number: int, texts: list[str]) -> tuple[Document, list[Chunk]]:
     pieces: list[Chunk] = []
     start = 0
@@ -109,5 +141,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "build":
         result = build(place, int(sys.argv[3]))
     else:
-        result = {"measure": measure, "recall": measure_recall}[sys.argv[1]](place)
+        result = {"measure": measure, "recall": measure_recall, "request": measure_request}[sys.argv[1]](
+            place
+        )
     sys.stdout.write(json.dumps(result) + "\n")
