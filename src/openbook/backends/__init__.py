@@ -21,6 +21,7 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "embedder": {
         "hash": "openbook.embed:HashEmbedder",
         "onnx": "openbook.backends.onnx_encoder:OnnxEmbedder",
+        "openai": "openbook.backends.embedding_api:EmbeddingApi",
     },
     "generator": {
         "quote": "openbook.answer.quoting:QuotingGenerator",

@@ -70,11 +70,12 @@ class Limiter:
         """
         self.request(tokens).finish()
 
-    def request(self, tokens: int = 0) -> Slot:
+    def request(self, tokens: int = 0, *, sleep: Callable[[float], None] | None = None) -> Slot:
         """Wait for a turn and return it, to be finished (or left as a context) when the server has answered.
 
         `tokens` are reserved: prompt and reply together, as well as they are
-        known before. Raises UsageError for a request that no minute has room for.
+        known before. `sleep` replaces the limiter's own; it may raise, to give
+        the waiting up. Raises UsageError for a request that no minute has room for.
         """
         if 0 < self.tokens_per_minute < tokens:
             raise UsageError(
@@ -91,7 +92,7 @@ class Limiter:
                         self._running.add(slot)
                         self._tokens += tokens
                         return slot
-                self._sleep(min(seconds, _NAP))
+                (sleep or self._sleep)(min(seconds, _NAP))
 
     def pause(self, seconds: float) -> None:
         """Let nobody begin a request for this long: the server has asked for it."""
