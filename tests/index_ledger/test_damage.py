@@ -112,7 +112,8 @@ def test_an_older_format_is_brought_up_once_it_may_be_written(
     monkeypatch.setattr(schema, "MIGRATIONS", newer)
     monkeypatch.setattr(schema, "FORMAT_VERSION", len(newer))
     monkeypatch.setattr(ledger_opening, "FORMAT_VERSION", len(newer))
-    with pytest.raises(LibraryError, match="older format 1"):
+    monkeypatch.setattr(ledger_opening, "OLDEST_READABLE", len(newer))
+    with pytest.raises(LibraryError, match=f"older format {FORMAT_VERSION}"):
         Ledger(closed, read_only=True)
     with Ledger(closed) as ledger:
         name = ledger.library_id

@@ -24,7 +24,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from openbook.errors import LibraryDamaged
-from openbook.index import ledger_chunks, ledger_documents, ledger_sources, ledger_vectors
+from openbook.index import (
+    ledger_chunks,
+    ledger_conversations,
+    ledger_documents,
+    ledger_sources,
+    ledger_vectors,
+)
+from openbook.index.conversation_records import Conversation, Turn
 from openbook.index.ledger_connection import Connections
 from openbook.index.records import (
     Change,
@@ -37,7 +44,7 @@ from openbook.index.records import (
     SourceKind,
 )
 from openbook.index.where import Condition, parse_where
-from openbook.types import Chunk, Document
+from openbook.types import Answer, Chunk, Document
 
 if TYPE_CHECKING:
     import numpy as np
@@ -357,6 +364,47 @@ class Ledger:
             with self._connections.reading() as connection:
                 found = ledger_vectors.vectors_of_documents(connection, generation_id, batch)
             yield from found
+
+    # Conversations
+
+    def put_conversation(self, name: str) -> Conversation:
+        """Begin a conversation. Like a turn, it needs SQLite's short lock only, not the library's."""
+        with self._connections.writing() as connection:
+            return ledger_conversations.put_conversation(connection, name)
+
+    def conversations(self) -> list[Conversation]:
+        """Return all conversations, the one used last first."""
+        with self._connections.reading() as connection:
+            return ledger_conversations.conversations(connection)
+
+    def conversation(self, conversation_id: int) -> Conversation:
+        """Return one conversation. Raises UsageError for an unknown id."""
+        with self._connections.reading() as connection:
+            return ledger_conversations.conversation(connection, conversation_id)
+
+    def rename_conversation(self, conversation_id: int, name: str) -> Conversation:
+        """Give a conversation another name. Raises UsageError for an unknown id or an empty name."""
+        with self._connections.writing() as connection:
+            return ledger_conversations.rename_conversation(connection, conversation_id, name)
+
+    def delete_conversations(self, conversation_ids: Sequence[int]) -> None:
+        """Delete conversations with their turns; after `checkpoint` no byte of them is left."""
+        with self._connections.writing() as connection:
+            ledger_conversations.delete_conversations(connection, conversation_ids)
+
+    def put_turn(self, conversation_id: int, answer: Answer, *, seen_losses: int | None = None) -> Turn:
+        """Append a question with its answer to a conversation, and return it as it was kept.
+
+        What changed or removed documents have taken from the answer meanwhile
+        is not kept; `seen_losses` are the conversation's when it was begun.
+        """
+        with self._connections.writing() as connection:
+            return ledger_conversations.put_turn(connection, conversation_id, answer, seen_losses=seen_losses)
+
+    def turns(self, conversation_id: int) -> list[Turn]:
+        """Return the turns of a conversation, oldest first. Raises UsageError for an unknown id."""
+        with self._connections.reading() as connection:
+            return ledger_conversations.turns(connection, conversation_id)
 
     # Maintenance
 

@@ -6,6 +6,10 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
+from openbook.errors import LibraryDamaged
+from openbook.index import ledger_documents
+from openbook.index.conversation_records import read_answer
+from openbook.index.ledger_conversations import has_conversations
 from openbook.index.records import hash_text
 from openbook.index.schema import BLOCK
 
@@ -52,7 +56,33 @@ def problems(connection: sqlite3.Connection) -> list[str]:
         if count := int(connection.execute(query).fetchone()[0]):
             found.append(f"{count} {words}")
     found += _document_problems(connection)
+    if has_conversations(connection):
+        found += _conversation_problems(connection)
     return found
+
+
+def _conversation_problems(connection: sqlite3.Connection) -> Iterator[str]:
+    turns = connection.execute("SELECT id, question, meant, answer FROM turns").fetchall()
+    for turn_id, question, meant, stored in turns:
+        try:
+            answer = read_answer(turn_id, stored, question, meant)
+        except LibraryDamaged as error:
+            yield str(error)
+            continue
+        for citation in answer.citations:
+            row = connection.execute(
+                "SELECT document_id FROM turn_evidence WHERE turn_id = ? AND number = ?",
+                (turn_id, citation.number),
+            ).fetchone()
+            start, end = citation.source_start, citation.source_end
+            if start < 0:
+                continue
+            if row is None or ledger_documents.text(connection, row[0], start, end) != citation.quote:
+                yield f"turn {turn_id} of a conversation quotes what is not at its place: {citation.quote!r}"
+    places = connection.execute('SELECT turn_id, document_id, start, "end", text_hash FROM turn_evidence')
+    for turn_id, document_id, start, end, text_hash in places.fetchall():
+        if hash_text(ledger_documents.text(connection, document_id, start, end)) != text_hash:
+            yield f"turn {turn_id} of a conversation rests on other text at {start} to {end} than it says"
 
 
 def _document_problems(connection: sqlite3.Connection) -> Iterator[str]:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from openbook.errors import ReadError, UsageError
+from openbook.index.ledger_redaction import document_changes, documents_go
 from openbook.index.ledger_scrub import scrub_will_be_due
 from openbook.index.ledger_sources import joined, record_files
 from openbook.index.records import Change, ChangeKind, DocumentRecord, FileRecord, hash_text
@@ -88,6 +89,7 @@ def _put_document(
     ).fetchone()
     if existing:
         document_id = int(existing[0])
+        document_changes(connection, document_id, document, chunks, read=text)
         _drop_contents(connection, [document_id])
         scrub_will_be_due(connection)
         append_changes(connection, "removed", [existing])
@@ -149,6 +151,7 @@ def remove_documents(
         return
     scrub_will_be_due(connection)
     ids = [int(row[0]) for row in found]
+    documents_go(connection, ids, read=text)
     _drop_contents(connection, ids)
     connection.executemany(
         "UPDATE files SET document_id = NULL, outcome = 'removed', reason = '' WHERE document_id = ?",

@@ -16,6 +16,7 @@ from openbook.index.ledger_errors import NO_PERMISSION, damaged, name_of
 from openbook.index.schema import (
     APPLICATION_ID,
     FORMAT_VERSION,
+    OLDEST_READABLE,
     PAGE_SIZE,
     expected_schema,
     migrate,
@@ -105,12 +106,12 @@ def open_for_reading(path: Path) -> tuple[sqlite3.Connection, bool]:
         version = _version(connection, path)
         if version == 0:
             raise LibraryNotFound(f"The ledger {str(path)!r} is empty: its creation was interrupted.")
-        if version < FORMAT_VERSION:
+        if version < OLDEST_READABLE:
             raise LibraryError(
                 f"The library {str(path.parent)!r} has the older format {version} and is open for reading "
                 f"only; open it once for writing to bring it to format {FORMAT_VERSION}."
             )
-        _check(connection, path)
+        _check(connection, path, version)
     except BaseException:
         connection.close()
         raise
@@ -165,8 +166,8 @@ def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("ROLLBACK")
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    found, expected = schema_of(connection), expected_schema()
+def _check(connection: sqlite3.Connection, path: Path, version: int | None = None) -> None:
+    found, expected = schema_of(connection), expected_schema(version)
     if found != expected:
         differing = dict.fromkeys(name for (_, name), _ in sorted(found.items() ^ expected.items()))
         raise LibraryDamaged(

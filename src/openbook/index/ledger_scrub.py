@@ -34,7 +34,9 @@ from typing import ClassVar, Final
 
 from openbook.errors import LibraryDamaged, LibraryError
 
-_TABLES: Final = ("documents", "blocks", "chunks", "files", "sources", "settings", "generations")
+_TABLES: Final = (
+    "documents", "blocks", "chunks", "files", "sources", "settings", "generations", "conversations", "turns",
+)  # fmt: skip
 """Tables with text. The others hold numbers, hashes and vectors."""
 
 _HEADER: Final = struct.Struct(">BHHHB")  # page type, first free block, cells, start of content, fragments

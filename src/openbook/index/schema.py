@@ -134,18 +134,61 @@ CREATE TABLE changes (
 ) STRICT;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FORMAT_1,)
+_FORMAT_2: Final = """
+CREATE TABLE conversations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    losses INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE turns (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id INTEGER NOT NULL REFERENCES conversations (id),
+    question TEXT NOT NULL,
+    meant TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    redacted TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX turns_by_conversation ON turns (conversation_id);
+
+CREATE TABLE turn_evidence (
+    turn_id INTEGER NOT NULL REFERENCES turns (id),
+    number INTEGER NOT NULL,
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    start INTEGER NOT NULL CHECK (start >= 0),
+    "end" INTEGER NOT NULL CHECK ("end" >= start),
+    score REAL NOT NULL,
+    text_hash BLOB NOT NULL,
+    PRIMARY KEY (turn_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX turn_evidence_by_document ON turn_evidence (document_id);
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FORMAT_1, _FORMAT_2)
 FORMAT_VERSION: Final = len(MIGRATIONS)
 
+OLDEST_READABLE: Final = 1
+"""The oldest format that can be read where it cannot be brought up: newer ones only added tables to it."""
 
-def migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring a database from `version` (0: empty) to `FORMAT_VERSION`, inside the caller's transaction."""
-    for script in MIGRATIONS[version:]:
+CONVERSATIONS_SINCE: Final = 2
+"""The first format with conversations."""
+
+
+def migrate(connection: sqlite3.Connection, version: int, *, target: int | None = None) -> None:
+    """Bring a database from `version` (0: empty) to `target`, inside the caller's transaction.
+
+    Without `target`, to `FORMAT_VERSION`.
+    """
+    target = FORMAT_VERSION if target is None else target
+    for script in MIGRATIONS[version:target]:
         for statement in script.split(";\n"):
             if statement.strip():
                 connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+    connection.execute(f"PRAGMA user_version = {target}")
 
 
 def schema_of(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
@@ -154,11 +197,11 @@ def schema_of(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
     return {(str(kind), str(name)): str(sql) for kind, name, sql in rows}
 
 
-def expected_schema() -> dict[tuple[str, str], str]:
-    """Return `schema_of` an untouched ledger of the current format."""
+def expected_schema(version: int | None = None) -> dict[tuple[str, str], str]:
+    """Return `schema_of` an untouched ledger of a format, the current one by default."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        migrate(connection, 0)
+        migrate(connection, 0, target=version)
         return schema_of(connection)
     finally:
         connection.close()
