@@ -24,7 +24,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from openbook.answer.language_model import Tool
-from openbook.backends.background_loop import submit
 from openbook.backends.embedding_request import PassingFailure
 from openbook.backends.model_names import ModelTarget
 from openbook.backends.model_windows import Window, context_window
@@ -92,7 +91,9 @@ class PydanticModel:
     @cached_property
     def window(self) -> Window:
         """The model's window, and where it is known from."""
-        return context_window(self.target, setting=self._context_tokens)
+        return context_window(
+            self.target, setting=self._context_tokens, listed=lambda: self.client().model.context_window
+        )
 
     @property
     def context_tokens(self) -> int:
@@ -111,10 +112,17 @@ class PydanticModel:
     def prepare(self) -> None:
         """Import what a request needs and build the client, so that the next request leaves at once.
 
-        Contacts nobody. Raises MissingExtra if the provider's package is not installed.
+        Contacts nobody. Takes a second or two, once per process. Raises
+        MissingExtra if the provider's package is not installed.
         """
+        import tenacity  # noqa: F401 (what waits between attempts)
+
         self.client()
-        _ = self.window.tokens, self.counted_by
+        _ = self.window, self.counted_by, self.failures()
+        if self.target.provider.compatible:
+            from openbook.backends.model_rehearsal import rehearse
+
+            rehearse()
 
     def reply(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
@@ -142,6 +150,8 @@ class PydanticModel:
         with self._opening:
             client, self._client = self._client, None
         if client is not None:
+            from openbook.backends.background_loop import submit
+
             submit(client.close()).result()
 
     @cached_property
@@ -288,6 +298,7 @@ class _Attempt:
         *,
         max_tokens: int | None,
     ) -> None:
+        from openbook.backends.background_loop import submit
         from openbook.backends.model_clients import client_settings
         from openbook.backends.model_messages import model_messages, request_parameters
 
@@ -345,12 +356,9 @@ async def _deliver(
         async with model_request_stream(client, instrument=False, **request) as stream:
             answered()
             async for part in reply_parts(stream):
-                if isinstance(part, str) and not began:
-                    part = part.lstrip()
-                if part:
-                    began = True
-                    called = called or isinstance(part, ToolCall)
-                    put(part)
+                began = True
+                called = called or isinstance(part, ToolCall)
+                put(part)
             finish = str(stream.finish_reason or "")
             if not began or finish == "content_filter":
                 raise NoReply(finish)

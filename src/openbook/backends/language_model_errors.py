@@ -168,8 +168,9 @@ class Failures:
 
     def _not_streamed(self, error: NotStreamed) -> LanguageModelError:
         return ReplyBroken(
-            f"{self.who} answered with {error.content_type!r} where a stream of events was expected. Check "
-            "that the setting base_url is the address of an OpenAI-compatible API; it usually ends in /v1."
+            f"{self.who} answered with {scrubbed(error.instead, self.key)} where a stream of events was "
+            "expected. Check that the setting base_url is the address of an OpenAI-compatible API; "
+            "it usually ends in /v1."
         )
 
     def _pull(self) -> str:

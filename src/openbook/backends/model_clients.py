@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from openbook.backends.model_names import ModelTarget
 from openbook.errors import MissingExtra
@@ -28,11 +28,11 @@ CONNECT_SECONDS: Final = 10.0
 
 
 class NotStreamed(Exception):
-    """The server has answered with something that is no stream of events. `content_type` says with what."""
+    """The server has answered with something that is no stream of events. `instead` says with what."""
 
-    def __init__(self, content_type: str) -> None:
-        super().__init__(f"not a stream of events but {content_type!r}")
-        self.content_type = content_type
+    def __init__(self, instead: str) -> None:
+        super().__init__(f"not a stream of events but {instead}")
+        self.instead = instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,15 @@ class OpenedClient:
                 return
 
 
-def open_client(target: ModelTarget, *, key: str, seconds: float) -> OpenedClient:
-    """The model of pydantic-ai for a target. Nothing is sent yet.
+def open_client(
+    target: ModelTarget, *, key: str, seconds: float, transport: httpx2.AsyncBaseTransport | None = None
+) -> OpenedClient:
+    """The model of pydantic-ai for a target. Nothing is sent yet. A `transport` takes the network's place.
 
     Raises MissingExtra if the provider's package is not installed.
     """
     if target.provider.compatible:
-        return _compatible(target, key=key, seconds=seconds)
+        return _compatible(target, key, http=_http_client(target, seconds, transport))
     build = _BUILDERS[target.provider.name]
     try:
         return OpenedClient(build(target, key))
@@ -79,8 +81,7 @@ def client_settings(*, max_tokens: int | None, seconds: float) -> ModelSettings:
     return settings
 
 
-def _compatible(target: ModelTarget, *, key: str, seconds: float) -> OpenedClient:
-    from openai import AsyncOpenAI
+def _compatible(target: ModelTarget, key: str, *, http: httpx2.AsyncClient) -> OpenedClient:
     from pydantic_ai.models.ollama import OllamaModel
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -88,27 +89,32 @@ def _compatible(target: ModelTarget, *, key: str, seconds: float) -> OpenedClien
     from pydantic_ai.providers.openai import OpenAIProvider
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-    http = _http_client(target, seconds)
     # Without a key an empty header would be sent; servers without keys ignore any.
-    client = AsyncOpenAI(api_key=key or "none", base_url=target.address, max_retries=0, http_client=http)
-    # A stream that ends without a reason is one that was cut: it must not look whole.
-    profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+    place: Any = {"base_url": target.address, "api_key": key or "none", "http_client": http}
+    profile = OpenAIModelProfile(
+        # A stream that ends without a reason is one that was cut: it must not look whole.
+        openai_chat_streaming_requires_finish_reason=True,
+        # Tags that nobody writes: model_messages finds the real ones, in whatever pieces they come.
+        thinking_tags=("\0think", "\0thought"),
+    )
     if target.own_address and target.provider.name == "openai":
-        own = OpenAIProvider(openai_client=client)
+        own = OpenAIProvider(**place)
         return OpenedClient(OpenAIChatModel(target.name, provider=own, profile=profile), http)
     # Many servers know the limit of tokens by its older name only.
     profile["openai_chat_supports_max_completion_tokens"] = False
     if target.provider.name == "ollama":
-        ollama = OllamaProvider(openai_client=client)
-        return OpenedClient(OllamaModel(target.name, provider=ollama, profile=profile), http)
-    served = OpenAICompatibleProvider("openai-compatible", openai_client=client)
+        return OpenedClient(OllamaModel(target.name, provider=OllamaProvider(**place), profile=profile), http)
+    served = OpenAICompatibleProvider("openai-compatible", **place)
     return OpenedClient(OpenAIChatModel(target.name, provider=served, profile=profile), http)
 
 
-def _http_client(target: ModelTarget, seconds: float) -> httpx2.AsyncClient:
+def _http_client(
+    target: ModelTarget, seconds: float, transport: httpx2.AsyncBaseTransport | None
+) -> httpx2.AsyncClient:
     import httpx2
 
     return httpx2.AsyncClient(
+        transport=transport,
         event_hooks={"request": [_say_little], "response": [_require_stream]},
         timeout=httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
@@ -125,11 +131,14 @@ async def _say_little(request: httpx2.Request) -> None:
 
 
 async def _require_stream(response: httpx2.Response) -> None:
-    """Tell a page of a web site, or the error of a server that sends it with 200, from a reply."""
+    """Tell a page of a web site, a redirect, or an error that is sent with 200, from a reply."""
+    if not response.request.url.path.endswith("/chat/completions"):
+        return
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    asked = response.request.url.path.endswith("/chat/completions")
-    if asked and response.status_code == 200 and kind in ("text/html", "application/json"):
-        raise NotStreamed(kind)
+    if response.status_code == 200 and kind in ("text/html", "application/json"):
+        raise NotStreamed(repr(kind))
+    if 300 <= response.status_code < 400:
+        raise NotStreamed(f"{response.status_code}, to ask at {response.headers.get('location', '')!r}")
 
 
 def _anthropic(target: ModelTarget, key: str) -> Model:

@@ -36,6 +36,7 @@ from openbook.answer.language_model import Tool
 from openbook.errors import UsageError
 from openbook.types import Message, ToolCall
 
+_THINK, _THOUGHT = "<think>", "</think>"
 FINISH: Final = {"stop": "stop", "length": "length", "tool_call": "tools"}
 """pydantic-ai's reasons for the end of a reply, in openbook's words."""
 
@@ -87,19 +88,63 @@ def request_parameters(tools: Sequence[Tool]) -> ModelRequestParameters:
 
 
 async def reply_parts(events: AsyncIterable[ModelResponseStreamEvent]) -> AsyncIterator[str | ToolCall]:
-    """Text as it arrives, and each call when it is whole. What a model only thinks is left out."""
+    """Text as it arrives, from its first visible character, and each call when it is whole.
+
+    What a model only thinks is left out.
+    """
+    opening = _Opening()
     async for event in events:
         match event:
             case (
                 PartStartEvent(part=TextPart(content=text))
                 | PartDeltaEvent(delta=TextPartDelta(content_delta=text))
             ):
-                if text:
+                if text := opening.said(text):
                     yield text
             case PartEndEvent(part=ToolCallPart() as part):
                 yield ToolCall(part.tool_name, _arguments(part), part.tool_call_id)
             case _:
                 continue
+    if text := opening.rest():
+        yield text
+
+
+class _Opening:
+    """Takes white space and thinking in tags from the beginning of a text that arrives in pieces.
+
+    pydantic-ai knows the tags only where each is a piece of its own, and takes
+    all the rest for thinking where the second one is not; so it looks for none.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._thinking = False
+        self._over = False
+
+    def said(self, text: str) -> str:
+        """What can be shown now that this has arrived, too."""
+        if self._over:
+            return text
+        self._held += text
+        while not self._over:
+            if self._thinking:
+                _, tag, after = self._held.partition(_THOUGHT)
+                if not tag:
+                    break
+                self._held, self._thinking = after, False
+            self._held = self._held.lstrip()
+            if self._held.startswith(_THINK):
+                self._thinking = True
+            elif _THINK.startswith(self._held):  # nothing yet, or what may become the tag
+                break
+            else:
+                self._over = True
+        return self.rest() if self._over else ""
+
+    def rest(self) -> str:
+        """What is held back, if it was no thinking. To be asked at the end."""
+        held, self._held = self._held, ""
+        return "" if self._thinking else held
 
 
 def _arguments(part: ToolCallPart) -> str:
