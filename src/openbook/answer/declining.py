@@ -76,4 +76,6 @@ def without_fixed_words(text: str) -> str:
 def may_become_not_found(text: str) -> bool:
     """Whether a reply that begins like this may still turn out to be nothing but the fixed words."""
     begun = re.sub(r"[\s\\_-]+", "_", text.strip(_SIGNS + "\\").upper())
-    return NOT_FOUND_WORDS.startswith(begun) or begun.startswith(NOT_FOUND_WORDS)
+    if begun.startswith(NOT_FOUND_WORDS):
+        return not _MARK.search(text) and len(text.split()) <= _LONGEST_APOLOGY
+    return NOT_FOUND_WORDS.startswith(begun)
