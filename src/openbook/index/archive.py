@@ -45,10 +45,11 @@ _PIECE: Final = 1 << 20
 _DEFLATE_LEVEL: Final = 1  # most of a ledger is vectors, which hardly shrink
 
 
-def export_library(folder: Path, file: Path) -> Path:
+def export_library(folder: Path, file: Path, *, conversations: bool = True) -> Path:
     """Write the library in `folder` to `file`, which must not exist yet, and return its path.
 
     Others may search and write meanwhile; the file holds one consistent state.
+    Without `conversations`, no byte of them is in it.
     Raises LibraryNotFound, UsageError (the file exists) and StorageFull.
     """
     if file.exists():
@@ -61,12 +62,16 @@ def export_library(folder: Path, file: Path) -> Path:
     try:
         with Ledger(folder / LEDGER_NAME, read_only=True) as ledger:
             ledger.snapshot(copy)
+        if not conversations:
+            with Ledger(copy) as copied:
+                copied.delete_conversations([one.id for one in copied.conversations()])
+                copied.checkpoint()
         with _disk(file):
             _write_archive(copy, partial)
             partial.replace(file)
     finally:
-        copy.unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
+        for name in (copy.name, f"{copy.name}-wal", f"{copy.name}-shm", partial.name):
+            file.with_name(name).unlink(missing_ok=True)
     return file
 
 
