@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel
     from openbook.answering import Manner
     from openbook.asking import AskOptions
+    from openbook.conversing import Chat
     from openbook.embed import Embedder
     from openbook.events import ErrorEvent, Event
+    from openbook.index.conversation_records import Conversation
     from openbook.index.records import DocumentRecord
     from openbook.language_models import OpenModels
     from openbook.types import Chunk, Document
@@ -266,6 +268,20 @@ class Library:
         )
         return asker.events(wish)
 
+    def chat(self, conversation: int | str | None = None, *, name: str = "") -> Chat:
+        """Begin a conversation, or go on with the one of this number or name.
+
+        Its turns are kept in the library. Raises UsageError for a conversation
+        that is not there, or a name that fits several.
+        """
+        from openbook.conversing import Chat
+
+        return Chat(self._ledger, self.ask_stream, conversation=conversation, name=name)
+
+    def conversations(self) -> list[Conversation]:
+        """All conversations without their turns, the one used last first."""
+        return self._ledger.conversations()
+
     def documents(self) -> Iterator[DocumentRecord]:
         """All documents, without their text, in the order of their paths."""
         return self._ledger.documents()
@@ -297,11 +313,14 @@ class Library:
 
     # -- moving ----------------------------------------------------------------
 
-    def export(self, file: str | Path) -> Path:
-        """Write the library, vectors included, to one file that `import_` opens elsewhere."""
+    def export(self, file: str | Path, *, conversations: bool = True) -> Path:
+        """Write the library, vectors included, to one file that `import_` opens elsewhere.
+
+        `conversations` says whether the questions asked of it go along.
+        """
         from openbook.index.archive import export_library
 
-        return export_library(self.path, Path(file))
+        return export_library(self.path, Path(file), conversations=conversations)
 
     def export_parquet(self, folder: str | Path) -> Path:
         """Write documents, chunks and vectors as Parquet files (extra `parquet`)."""
