@@ -37,8 +37,8 @@ FORMS: Final[Mapping[str, Form]] = {
 """The form of a file by the end of its name."""
 
 COLUMNS: Final = (
-    "turn", "asked", "question", "meant", "answer", "status", "confidence", "complete", "generator", "sources",
-    "quotes", "notes",
+    "turn", "asked", "question", "meant", "answer", "status", "confidence", "complete", "generator",
+    "sources", "quotes", "notes",
 )  # fmt: skip
 
 _MARKER: Final = re.compile(r"\[(\d+)\]")

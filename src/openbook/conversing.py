@@ -83,7 +83,7 @@ class Chat:
     # -- asking ----------------------------------------------------------------
 
     def ask(self, question: str, **options: Any) -> Answer:
-        """Answer a question in the light of the conversation. Options and errors are those of `Library.ask`."""
+        """Answer a question in the light of the conversation. For options and errors see `Library.ask`."""
         return final_answer(self.ask_stream(question, **options))
 
     def ask_stream(self, question: str, **options: Any) -> Iterator[Event]:
@@ -111,7 +111,7 @@ class Chat:
 
     @property
     def id(self) -> int | None:
-        """The conversation's number in the library; None before its first answer, or where nothing is kept."""
+        """The conversation's number in the library; None before its first answer, or if none is kept."""
         return self._conversation.id if self._conversation is not None else None
 
     @property
@@ -302,7 +302,7 @@ def _forwarded(events: Iterator[Event], see: Callable[[Event], None]) -> Iterato
             yield event
         return
     with closing(events):
-        event = next(events, None)
+        event: Event | None = next(events, None)
         while event is not None:
             see(event)
             try:
