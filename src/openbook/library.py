@@ -17,6 +17,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from openbook.index.conversation_records import Conversation
     from openbook.index.records import DocumentRecord
     from openbook.language_models import OpenModels
-    from openbook.types import Chunk, Document
+    from openbook.types import Chunk, Document, Exchange
     from openbook.vectorize import Embedded
 
 
@@ -196,13 +198,16 @@ class Library:
         where: Sequence[str] = (),
         per_document: int | None = None,
         explain: bool = False,
+        history: Sequence[Exchange] = (),
     ) -> Hits:
         """Return the best `k` places for a question, by words and by meaning.
 
         `where` holds conditions (`path=joins*`, `page<10`,
         `modified>=2024-01-01`, any metadata key), all of which must hold.
         `per_document` limits the hits of one document; hits are then single
-        chunks. Raises UsageError for an empty question or a wrong condition.
+        chunks. `history` holds the earlier exchanges of a conversation, oldest
+        first: a question that needs them is searched together with them.
+        Raises UsageError for an empty question or a wrong condition.
         """
         from openbook.index.where import parse_where
         from openbook.retrieve import Request, Retriever
@@ -223,9 +228,12 @@ class Library:
             explain=explain,
         )
         retriever = Retriever(self._ledger, self._indexes.lexical, self._indexes.vectors)
-        hits = retriever.search(
-            request, None if embedder is None else lambda: embedder.embed([meant], "query")[0]
-        )
+        embed = None if embedder is None else partial(embedder.embed, role="query")
+        if history:
+            blend = retriever.blend(request, history, embed)
+            request = replace(request, earlier=blend.words, vector=blend.vector)
+            notes = (*notes, *blend.notes)
+        hits = retriever.search(request, embed)
         coverage = self._indexes.coverage()
         if embedder is not None and coverage < 1:
             notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from openbook.types import Hit, Legs, Location
+from openbook.follow_up import Blend, blend, follow_up
+from openbook.types import Exchange, Hit, Legs, Location
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from openbook.index.lexical import LexicalIndex
     from openbook.index.records import ChunkRecord
     from openbook.index.vectors import VectorIndex
+    from openbook.types import FloatMatrix
 
-    EmbedQuestion: TypeAlias = Callable[[], NDArray[np.float32]]
+    EmbedTexts: TypeAlias = Callable[[Sequence[str]], FloatMatrix]
 
 MERGED_CHUNKS = 3
 """A hit never grows over this many chunks: a citation must stay a place, not a chapter."""
@@ -40,7 +42,12 @@ MERGED_CHUNKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. `within` restricts the search to these (sorted) chunk ids."""
+    """What is asked for. `within` restricts the search to these (sorted) chunk ids.
+
+    `earlier` holds earlier questions of a conversation, each with what its
+    words count beside the question's own, and `vector` is the question's unit
+    vector where it is known already: see `Retriever.blend`.
+    """
 
     question: str
     k: int = 8
@@ -49,6 +56,8 @@ class Request:
     per_document: int | None = None
     within: NDArray[np.int64] | None = None
     explain: bool = False
+    earlier: tuple[tuple[str, float], ...] = ()
+    vector: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +94,28 @@ class Retriever:
         self._lexical = lexical
         self._vectors = vectors
 
-    def search(self, request: Request, embed: EmbedQuestion | None) -> list[Hit]:
+    def blend(self, request: Request, history: Sequence[Exchange], embed: EmbedTexts | None) -> Blend:
+        """What to search for where a question was asked after others, oldest first.
+
+        Its `words` and `vector` belong into the request.
+        """
+        languages = self._lexical.languages
+        language = languages[0] if languages else ""
+        asked = follow_up(request.question, history, lambda text: self._lexical.content_words(text, language))
+
+        def nearest(vector: NDArray[np.float32]) -> float | None:
+            found = (
+                [] if self._vectors is None else self._vectors.search(vector, limit=1, within=request.within)
+            )
+            return found[0][1] if found else None
+
+        return Blend() if asked is None else blend(asked, embed, nearest)
+
+    def search(self, request: Request, embed: EmbedTexts | None) -> list[Hit]:
         """Return at most `request.k` hits, best first.
 
-        `embed` gives the question's unit vector, shape (dimension,), and is
-        called once, while the words are looked up; None searches by words alone.
+        `embed` gives unit rows of texts and is called at most once, while the
+        words are looked up; None searches by words alone.
         """
         candidates = self._candidates(request, embed)
         records: dict[int, ChunkRecord] = {}
@@ -105,20 +131,29 @@ class Retriever:
         hits = [self._hit(members, records, request) for members in groups]
         return self._with_locations(hits, records, request)
 
-    def _candidates(self, request: Request, embed: EmbedQuestion | None) -> Candidates:
+    def _candidates(self, request: Request, embed: EmbedTexts | None) -> Candidates:
         """What either leg proposes, scored by both. The legs run side by side."""
         limit = max(request.candidates, request.k)
         words_leg = _side_by_side().submit(
-            self._lexical.search, request.question, limit=limit, within=request.within
+            self._lexical.search,
+            request.question,
+            limit=limit,
+            within=request.within,
+            earlier=request.earlier,
         )
         semantic: list[tuple[int, float]] = []
-        vector = embed() if embed is not None else None
+        vector = request.vector
+        if vector is None and embed is not None:
+            vector = embed([request.question])[0]
         if vector is not None and self._vectors is not None:
             semantic = self._vectors.search(vector, limit=limit, within=request.within)
         lexical = words_leg.result()
         words, cosines = dict(lexical), dict(semantic)
         more_words = _side_by_side().submit(
-            self._lexical.scores, request.question, [i for i in cosines if i not in words]
+            self._lexical.scores,
+            request.question,
+            [i for i in cosines if i not in words],
+            earlier=request.earlier,
         )
         if vector is not None and self._vectors is not None:
             cosines |= self._vectors.cosines(vector, [i for i in words if i not in cosines])

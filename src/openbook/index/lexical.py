@@ -150,17 +150,24 @@ class LexicalIndex:
         return self._folder.check(self._opened, ledger)
 
     def search(
-        self, question: str, *, limit: int, within: NDArray[np.int64] | None = None
+        self,
+        question: str,
+        *,
+        limit: int,
+        within: NDArray[np.int64] | None = None,
+        earlier: Sequence[tuple[str, float]] = (),
     ) -> list[tuple[int, float]]:
         """Return up to `limit` (chunk id, BM25), best first, equal scores by lower id.
 
         `within` holds the sorted ids of the chunks that may be found; None
         means all. Word statistics are those of the whole library either way.
+        `earlier` holds texts asked before, each with what its words count
+        where the question does not hold them (the question's own count 1).
         """
         opened = self._opened
         if opened is None or limit < 1 or (within is not None and not len(within)):
             return []
-        query = self._question(opened, question)
+        query = self._question(opened, question, earlier)
         if query is None:
             return []
         if within is None:
@@ -173,14 +180,16 @@ class LexicalIndex:
         allowed = _any_of(opened, within) if listed < ranged else _in_any(opened, ranges)
         return self._ranked(opened, _restricted(query, allowed), limit)
 
-    def scores(self, question: str, chunk_ids: Sequence[int]) -> dict[int, float]:
-        """Return BM25 of those of these chunks in which any word of the question occurs."""
+    def scores(
+        self, question: str, chunk_ids: Sequence[int], *, earlier: Sequence[tuple[str, float]] = ()
+    ) -> dict[int, float]:
+        """Return BM25 of those of these chunks in which any of the words occurs; see `search`."""
         import numpy as np
 
         opened = self._opened
         if opened is None or not chunk_ids:
             return {}
-        query = self._question(opened, question)
+        query = self._question(opened, question, earlier)
         if query is None:
             return {}
         wanted = np.unique(np.asarray(chunk_ids, dtype=np.int64))
@@ -209,16 +218,37 @@ class LexicalIndex:
         except Unusable as problem:
             self.note = str(problem)
 
-    def _question(self, opened: Opened, question: str) -> tantivy.Query | None:
-        """Return the query for chunks that hold any of the question's terms, or None if it has none."""
+    def _question(
+        self, opened: Opened, question: str, earlier: Sequence[tuple[str, float]]
+    ) -> tantivy.Query | None:
+        """Return the query for chunks that hold any of the terms, or None if there are none."""
         from tantivy import Occur, Query
 
-        terms = analysis.question_terms(question, opened.languages)
+        own = self._terms(opened, question)
+        queries = [Query.term_query(opened.schema, "words", term, "freq") for term in own]
+        for term, weight in self._terms_of_earlier(opened, own, earlier).items():
+            one = Query.term_query(opened.schema, "words", term, "freq")
+            queries.append(Query.boost_query(one, weight))
+        return Query.boolean_query([(Occur.Should, query) for query in queries]) if queries else None
+
+    def _terms(self, opened: Opened, text: str) -> list[str]:
+        terms = analysis.question_terms(text, opened.languages)
         if len(terms) > _MOST_TERMS:
             frequency = {term: opened.searcher.doc_freq("words", term) for term in terms}
             terms = sorted((t for t in terms if frequency[t]), key=lambda t: frequency[t])[:_MOST_TERMS]
-        queries = [Query.term_query(opened.schema, "words", term, "freq") for term in terms]
-        return Query.boolean_query([(Occur.Should, query) for query in queries]) if queries else None
+        return terms
+
+    def _terms_of_earlier(
+        self, opened: Opened, own: Sequence[str], earlier: Sequence[tuple[str, float]]
+    ) -> dict[str, float]:
+        """Return what terms that only earlier texts hold count: the most that any of these gives them."""
+        weights: dict[str, float] = {}
+        for text, weight in earlier:
+            for term in self._terms(opened, text):
+                weights[term] = max(weight, weights.get(term, 0.0))
+        left = _MOST_TERMS - len(own)
+        ranked = sorted((t for t in weights if t not in own), key=lambda t: -weights[t])
+        return {term: weights[term] for term in ranked[:left] if weights[term] > 0}
 
     def _ranked(self, opened: Opened, query: tantivy.Query, limit: int) -> list[tuple[int, float]]:
         """Return the best `limit`. Fetches on while the last score may be shared by more chunks."""
