@@ -36,7 +36,7 @@ from openbook.answer.agent_tools import (
     parsed_arguments,
     shown_arguments,
 )
-from openbook.answer.fencing import NOT_FOUND_WORDS, fenced, new_boundary
+from openbook.answer.fencing import NOT_FOUND_WORDS, fenced, new_boundary, unbroken_tokens, visible
 from openbook.answer.findings import Findings
 from openbook.answer.language_model import LanguageModel, Reply, Tool
 from openbook.errors import LanguageModelError, OpenbookError, PromptTooLong, UsageError
@@ -150,7 +150,8 @@ def research(
 
 def _remembering(question: str, found: Sequence[Evidence], search: Search) -> Search:
     """The same search, which knows already what the question itself gives."""
-    return lambda query, where: found if query == question and not where else search(query, where)
+    known = unbroken_tokens(visible(question)).strip()[:LONGEST_ARGUMENT]
+    return lambda query, where: found if query == known and not where else search(query, where)
 
 
 @dataclass(slots=True)
@@ -184,7 +185,7 @@ class _Research:
         instructions: Instructions,
         clock: Clock,
     ) -> None:
-        self._question = question
+        self._question = unbroken_tokens(visible(question)).strip()
         self._model = model
         self._limits = limits
         self._history = tuple(history)
