@@ -111,3 +111,18 @@ SCORING: Final = Frame(
     ),
     ending=f"{ENDING}\nEnd with a line like this: Score: 70",
 )
+REWRITING: Final = _rules(
+    "You rewrite follow-up questions, so that they can be understood without the conversation before them.",
+    'Each turn of the conversation stands between a line "begins" and a line "ends" with the same code. '
+    + DATA,
+    "Put what words like it, they, that or there mean in their place, and add what is left out.",
+    "Keep the language of the question, its words where they are clear, and its meaning. Do not answer it.",
+    "If the question can be understood without the conversation, repeat it unchanged.",
+    "Write one question on one line and nothing else.",
+)
+SUMMING_UP: Final = _rules(
+    "You sum up conversations.",
+    f'Each turn stands between a line "begins" and a line "ends" with the same code. {DATA}',
+    "Write what was asked and what was answered, in at most 120 words. Keep figures, names and dates exactly.",
+    "Write in the language of the conversation, and nothing but the summary.",
+)
