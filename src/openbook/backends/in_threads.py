@@ -1,8 +1,8 @@
 """Many calls at a time, each result as soon as it is there.
 
 For calls that wait for a server. Leaving the results early (an error, Ctrl-C)
-begins no further call and does not wait for those under way: they are told to
-stop, and what they still return is dropped.
+begins no further call and does not wait long for those under way: they are told
+to stop, and what they still return is dropped.
 
 Refused: `ThreadPoolExecutor`, which waits at the end of the process for every
 call that has begun, so that Ctrl-C would hang for as long as a server is silent.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import TypeVar
@@ -25,13 +26,14 @@ class Stopped(Exception):
 
 
 def in_threads(
-    call: Callable[[T, threading.Event], R], items: Iterable[T], *, threads: int
+    call: Callable[[T, threading.Event], R], items: Iterable[T], *, threads: int, grace: float = 0.0
 ) -> Generator[tuple[T, R], None, None]:
     """Yield (item, result) in the order in which the calls end, `threads` of them at a time.
 
     `items` are taken one by one, as threads become free. The event that a call
     is given is set when its result is no longer wanted (see `nap`). The first
-    exception of a call is raised here, and ends everything.
+    exception of a call is raised here, and ends everything; calls under way
+    then have `grace` seconds to end.
     """
     results: queue.SimpleQueue[tuple[T, R] | BaseException | None] = queue.SimpleQueue()
     waiting, turn, stop = iter(items), threading.Lock(), threading.Event()
@@ -49,8 +51,11 @@ def in_threads(
         else:
             results.put(None)
 
-    for number in range(threads):
-        threading.Thread(target=work, name=f"openbook-{number}", daemon=True).start()
+    workers = [
+        threading.Thread(target=work, name=f"openbook-{number}", daemon=True) for number in range(threads)
+    ]
+    for worker in workers:
+        worker.start()
     try:
         running = threads
         while running:
@@ -63,6 +68,9 @@ def in_threads(
                 yield result
     finally:
         stop.set()
+        deadline = time.monotonic() + grace
+        for worker in workers:
+            worker.join(max(deadline - time.monotonic(), 0.0))
 
 
 def nap(stop: threading.Event) -> Callable[[float], None]:

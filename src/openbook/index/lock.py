@@ -59,7 +59,7 @@ class WriteLock:
         file = self._open()
         try:
             deadline = time.monotonic() + self.seconds
-            while not _try_lock(file):
+            while not try_lock(file):
                 if time.monotonic() >= deadline:
                     raise LibraryLocked(self._held_by(_read_holder(file)))
                 time.sleep(_POLL_SECONDS)
@@ -134,14 +134,15 @@ def _read_holder(file: IO[bytes]) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _try_lock(file: IO[bytes]) -> bool:
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock an open file until it is closed; False if another holds it. Raises LibraryError where none can."""
     try:
         _lock(file)
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK, errno.EWOULDBLOCK):
             return False
         raise LibraryError(
-            f"The file system of the library cannot lock files ({error}); put the library on a local disk."
+            f"The file system cannot lock files ({error}); put the library, or the answers, on a local disk."
         ) from error
     return True
 
