@@ -25,7 +25,10 @@ def data_folder() -> Path:
 def pytest_configure() -> None:
     """Keep the user's own settings and library out of the tests, also of the processes they start."""
     os.environ["OPENBOOK_SETTINGS"] = str(ROOT / "tests" / "no-settings.toml")
-    for name in ("OPENBOOK_LIBRARY", "OPENBOOK_EMBEDDER", "OPENBOOK_OFFLINE"):
+    own = ("OPENBOOK_LIBRARY", "OPENBOOK_EMBEDDER", "OPENBOOK_OFFLINE")
+    models = ("OPENBOOK_MODEL", "OPENBOOK_BASE_URL", "OPENBOOK_MODEL_KEY")
+    others = ("OPENAI_BASE_URL", "OLLAMA_BASE_URL")
+    for name in (*own, *models, *others):
         os.environ.pop(name, None)
 
 

@@ -5,9 +5,10 @@
 
 It answers `/v1/chat/completions` (streaming or not, with tools and usage),
 `/v1/embeddings` (deterministic vectors: texts that share words are near) and
-`/v1/models`. Every POST takes the next entry of the script, and after its end
-the last one again; for embeddings, any entry that speaks means "vectors". A
-request that the rate limit or a random failure turns away takes no entry.
+`/v1/models`, and a GET of any other path with the JSON that `pages` has for it.
+Every POST takes the next entry of the script, and after its end the last one
+again; for embeddings, any entry that speaks means "vectors". A request that the
+rate limit or a random failure turns away takes no entry.
 
 Leaving the context closes every connection, joins every thread and raises what
 went wrong inside the server, so that no mistake here looks like one of the client.
@@ -111,6 +112,7 @@ class ModelServer:
         self.violations = 0
         self.connections = 0
         self.models = models
+        self.pages: dict[str, Any] = {}
         self.dimension = dimension
         self.closing = threading.Event()
         self._script = list(script) or ["ok"]
@@ -276,6 +278,8 @@ class _Handler(BaseHTTPRequestHandler):
                 {"object": "model", "created": 0, "owned_by": "tests", **entry} for entry in owner.models
             ]
             send_json(self, {"object": "list", "data": models})
+        elif self.path in owner.pages:
+            send_json(self, owner.pages[self.path])
         else:
             send_error(self, Fail(404, message=f"no such path: {self.path}"))
 

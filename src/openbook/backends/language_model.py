@@ -139,6 +139,18 @@ class PydanticModel:
                 self._client = open_client(self.target, key=self._key, seconds=self.seconds)
             return self._client
 
+    def served_names(self) -> list[str]:
+        """Names of the models that the server has; empty where it does not say. Asks it."""
+        from openbook.backends.model_listing import served_names
+
+        return served_names(self.target, key=self._key)
+
+    def served_window(self) -> int | None:
+        """The window that the server gives the model; None where it does not say. Asks it."""
+        from openbook.backends.model_listing import served_window
+
+        return served_window(self.target, key=self._key)
+
     def failures(self, max_tokens: int | None = None) -> Failures:
         """What explains the failures of this model."""
         from openbook.backends.language_model_errors import Failures

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from openbook.cli import DONE, asking, indexing, measuring, models, moving
+from openbook.cli import DONE, asking, indexing, measuring, model_check, models, moving
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,12 @@ MODEL_COMMANDS: Final = (
     Command(
         "list", models.list_, "List the embedding models on this machine.", ("openbook model list --json",)
     ),
+    Command(
+        "check",
+        model_check.check,
+        "Say whether a language model answers, and what it can do.",
+        ("openbook model check ollama:qwen3", "openbook model check --json"),
+    ),
 )
 
 
@@ -119,7 +125,7 @@ def build_app() -> typer.Typer:
     _register(app, COMMANDS)
     model = _typer("model", ("openbook model install", "openbook model list"))
     _register(model, MODEL_COMMANDS)
-    app.add_typer(model, help="Install and list embedding models.")
+    app.add_typer(model, help="Install and list embedding models, and check language models.")
     return app
 
 
