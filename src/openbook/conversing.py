@@ -27,7 +27,7 @@ from openbook.answering import final_answer
 from openbook.conversation_export import Form, exported
 from openbook.errors import LibraryLocked, UsageError
 from openbook.events import Event, RetrievalEvent, TokenEvent, UsageEvent, VerificationEvent
-from openbook.index.conversation_records import Conversation, Turn
+from openbook.index.conversation_records import Conversation, Turn, storable
 from openbook.types import Answer, Evidence, Exchange
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class Chat:
 
         KeyboardInterrupt thrown into the stream reaches the answer that is being written.
         """
+        question = storable(question)  # halves of characters, from a terminal, would stop every index
         self._refresh()
         losses = self._conversation.losses if self._conversation is not None else None
         arriving = _Arriving(question, generator=_name_of(options.get("model")))
@@ -302,15 +303,15 @@ def _forwarded(events: Iterator[Event], see: Callable[[Event], None]) -> Iterato
             yield event
         return
     with closing(events):
-        event: Event | None = next(events, None)
-        while event is not None:
-            see(event)
+        following = next(events, None)
+        while following is not None:
+            see(following)
             try:
-                yield event
+                yield following
             except KeyboardInterrupt as stop:
-                event = _after(events, stop)
+                following = _after(events, stop)
             else:
-                event = next(events, None)
+                following = next(events, None)
 
 
 def _after(events: Generator[Event, Any, Any], stop: KeyboardInterrupt) -> Event | None:
