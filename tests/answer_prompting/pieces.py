@@ -36,6 +36,8 @@ def code_of(messages: Sequence[Message]) -> str:
 
 def fenced_parts(messages: Sequence[Message]) -> list[tuple[str, str]]:
     """What stands between fences with the program's own code, as (name, text)."""
+    if messages[-1].text.startswith("Question: "):
+        return []
     code = code_of(messages)
     return [
         (match["name"], match["text"])

@@ -89,7 +89,7 @@ def test_all_evidence_is_seen_in_windows_that_hold_a_fraction_of_it(strategy: st
     model = ScriptedModel("Noted [1]. Score: 5", context_tokens=SMALL)
     evidence = pieces(30)
     events, written = run(model, evidence, strategy, parallel)
-    seen = {number for messages in model.seen for number in numbers_if_any(messages)}
+    seen = {number for messages in model.seen for number in numbers(messages)}
     assert seen == set(range(1, 31))
     assert {piece.number for piece in written.evidence} == seen
     assert written.left_out == ()
@@ -98,10 +98,6 @@ def test_all_evidence_is_seen_in_windows_that_hold_a_fraction_of_it(strategy: st
     for prompt in prompts:
         assert prompt.tokens <= SMALL - 60
     assert written.requests == len(model.seen) == written.usage["requests"]
-
-
-def numbers_if_any(messages: Sequence[Message]) -> list[int]:
-    return numbers(messages) if "with the code" in messages[-1].text else []
 
 
 def test_refine_builds_on_the_answer_so_far_and_streams_only_the_last_step() -> None:
@@ -234,7 +230,7 @@ def test_a_reply_that_never_began_is_an_error(strategy: str) -> None:
 
 def test_a_part_that_fails_is_reported_and_the_others_answer() -> None:
     def answer(messages: Sequence[Message]) -> Script:
-        return ReplyBroken("It stopped.") if 3 in numbers_if_any(messages) else facts(messages)
+        return ReplyBroken("It stopped.") if 3 in numbers(messages) else facts(messages)
 
     for strategy in ("map-reduce", "map-rerank"):
         model = ScriptedModel(answer, context_tokens=SMALL)
@@ -282,16 +278,12 @@ def test_a_piece_longer_than_a_window_is_read_in_parts_under_one_number() -> Non
     text = " ".join(f"Sentence {number} says n{number}." for number in range(600))
     model = ScriptedModel("Noted [1].", context_tokens=SMALL)
     _, written = run(model, [piece(1, text), piece(2, "A short one.")])
-    shown = [body for seen in model.seen for name, body in parts_if_any(seen) if name == "evidence [1]"]
+    shown = [body for seen in model.seen for name, body in fenced_parts(seen) if name == "evidence [1]"]
     assert all(f"n{number}." in " ".join(shown) for number in range(600))
     assert len(shown) > 3
     for part in written.evidence:
         if part.number == 1:
             assert text[part.start : part.end] == part.text
-
-
-def parts_if_any(messages: Sequence[Message]) -> list[tuple[str, str]]:
-    return fenced_parts(messages) if "with the code" in messages[-1].text else []
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

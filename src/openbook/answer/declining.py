@@ -47,7 +47,7 @@ def said_not_found(text: str) -> bool:
     answer. So is a reply in other words, except for one plain sentence that
     the evidence does not contain the answer, which small models prefer.
     """
-    plain = " ".join(text.split())
+    plain = " ".join(re.sub(r"\s*\n\s*", ". ", text.strip()).split())
     if not plain.strip(_SIGNS) or _MARK.search(plain):
         return False
     if found := _FIXED.search(plain):

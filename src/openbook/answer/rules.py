@@ -123,6 +123,6 @@ REWRITING: Final = _rules(
 SUMMING_UP: Final = _rules(
     "You sum up conversations.",
     f'Each turn stands between a line "begins" and a line "ends" with the same code. {DATA}',
-    "Write what was asked and what was answered, in at most 120 words. Keep figures, names and dates exactly.",
+    "Write what was asked and what was answered, in at most 120 words. Keep figures, names, dates.",
     "Write in the language of the conversation, and nothing but the summary.",
 )
