@@ -104,10 +104,7 @@ class Retriever:
         asked = follow_up(request.question, history, lambda text: self._lexical.content_words(text, language))
 
         def nearest(vector: NDArray[np.float32]) -> float | None:
-            found = (
-                [] if self._vectors is None else self._vectors.search(vector, limit=1, within=request.within)
-            )
-            return found[0][1] if found else None
+            return None if self._vectors is None else self._vectors.nearest(vector, within=request.within)
 
         return Blend() if asked is None else blend(asked, embed, nearest)
 

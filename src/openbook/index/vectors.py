@@ -42,6 +42,8 @@ Recall@10 against exact search is .995 in a million rows drawn around 24,000 rea
 themselves. Without the closer look, which costs a millisecond, it takes 2,500 rows read from disk.
 """
 _SMALL: Final = 200_000
+_FOR_ONE: Final = 400
+"""So many rows are screened, and a quarter of them scored, where only the greatest cosine is asked for."""
 _TOLERANCE: Final = 2e-3
 """Two float16 numbers this near are the same: another machine may round a sum differently."""
 _STRETCH: Final = 16_384
@@ -181,6 +183,22 @@ class VectorIndex:
         screened = bits.nearest(sign_bits(query[np.newaxis])[0], max(_SCREENED // part, 8 * limit), positions)
         scored = _cosines(loaded, query, bits.likeliest(query, max(_RESCORED // part, 2 * limit), screened))
         return sorted(scored.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
+
+    def nearest(self, query: NDArray[np.float32], *, within: NDArray[np.int64] | None = None) -> float | None:
+        """Return the greatest cosine of all rows (or those `within`), None if there is none.
+
+        Takes a third of the time of a search, because few rows are looked at
+        closely: a row that is nearer by a hair may be missed.
+        """
+        loaded = self._loaded
+        if loaded is None:
+            return None
+        bits = loaded.bits
+        positions = None if within is None else bits.positions_within(within)
+        if not len(bits if positions is None else positions):
+            return None
+        screened = bits.nearest(sign_bits(query[np.newaxis])[0], _FOR_ONE, positions)
+        return max(_cosines(loaded, query, bits.likeliest(query, _FOR_ONE // 4, screened)).values())
 
     def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
         """Return the cosine of those of these chunks that have a row."""
