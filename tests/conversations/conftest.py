@@ -84,7 +84,7 @@ def cited(text: str, evidence: Sequence[Evidence]) -> Iterator[Citation]:
 
 
 def files_with(word: str, folder: Path) -> list[str]:
-    """Files under `folder` that hold `word`. Another process looks: reading here would drop SQLite's locks."""
+    """Files under `folder` that hold `word`. Another process looks: reading drops SQLite's locks."""
     command = [
         "grep",
         "--recursive",
