@@ -13,6 +13,12 @@ ROOT = Path(__file__).parent.parent
 NEEDED = ("data", "model")
 """A skip whose reason has one of these words fails where the data must be present."""
 
+OWN = {
+    "OPENBOOK_LIBRARY", "OPENBOOK_EMBEDDER", "OPENBOOK_OFFLINE", "OPENBOOK_MODEL", "OPENBOOK_BASE_URL",
+    "OPENBOOK_MODEL_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY",
+}  # fmt: skip
+"""What the user's environment may say and a test must not hear."""
+
 hypothesis.settings.register_profile("openbook", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("openbook")
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 from openbook.answering import Answerer, Found, Grounds, timed
 from openbook.errors import OpenbookError, UsageError
 from openbook.events import Event
+from openbook.follow_up import ranking_question
 from openbook.types import Exchange, Hits
 
 if TYPE_CHECKING:
@@ -161,13 +162,10 @@ class Asker:
 
     def _found(self, wish: Wish) -> Found:
         """What a search finds, the history blended into it."""
-        earlier = {"history": wish.history} if wish.history else {}
-        hits, milliseconds = timed(lambda: self.search(wish.question, k=wish.k, where=wish.where, **earlier))
-        ranked = hits.meant or wish.question
-        if wish.history:
-            from openbook.follow_up import ranking_question
-
-            ranked = ranking_question(ranked, wish.history)
+        hits, milliseconds = timed(
+            lambda: self.search(wish.question, k=wish.k, where=wish.where, history=wish.history)
+        )
+        ranked = ranking_question(hits.meant or wish.question, wish.history)
         return Found(wish.question, ranked, hits, milliseconds)
 
     def _found_with(self, model: LanguageModel, wish: Wish) -> Found:

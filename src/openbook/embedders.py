@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
 
 from openbook.backends import load
 from openbook.errors import UsageError
@@ -10,6 +11,7 @@ from openbook.errors import UsageError
 if TYPE_CHECKING:
     from openbook.backends.onnx_graph import Precision
     from openbook.embed import Embedder
+    from openbook.index.records import Generation
     from openbook.settings import Settings
 
 
@@ -88,3 +90,64 @@ def find_embedder(fingerprint: str, settings: Settings) -> Embedder | None:
             if candidate.fingerprint == fingerprint:
                 return candidate
     return None
+
+
+class Embedders:
+    """The embedder that a library is written with, and the one that it is searched with.
+
+    They differ after the settings have moved on to another model: vectors of
+    two models never meet. `given` replaces the settings' embedder. Each is
+    opened once, when it is first wanted; several threads may ask.
+    """
+
+    def __init__(self, settings: Settings, given: Embedder | None = None) -> None:
+        self._settings = settings
+        self._configured = given
+        self._opened = given is not None
+        self._earlier: dict[str, Embedder | None] = {}
+        self._opening = threading.Lock()
+
+    def configured(self) -> Embedder | None:
+        """The embedder of the arguments or the settings; None if its model is not installed."""
+        with self._opening:
+            if not self._opened:
+                self._configured = open_embedder(self._settings)
+                self._opened = True
+            return self._configured
+
+    def for_writing(self) -> tuple[Embedder | None, tuple[str, ...]]:
+        """The embedder for new vectors, and what a person should know if there is none."""
+        embedder = self.configured()
+        return embedder, () if embedder is not None else (_WITHOUT_MODEL,)
+
+    def for_searching(self, active: Generation | None) -> tuple[Embedder | None, tuple[str, ...]]:
+        """The embedder whose vectors the active generation holds, no other, and notes."""
+        if active is None:
+            return None, ("This library has no vectors yet; it was searched by words alone.",)
+        embedder = self.configured()
+        if embedder is not None and embedder.fingerprint == active.fingerprint:
+            return embedder, ()
+        other = self._of(active.fingerprint)
+        if other is not None:
+            return other, ()
+        if embedder is None:
+            return None, (f"The model {active.name} is not installed; searched by words alone. {_INSTALL}",)
+        note = (
+            f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched "
+            "by words alone. Run `openbook add` to embed the library with the new model."
+        )
+        return None, (note,)
+
+    def _of(self, fingerprint: str) -> Embedder | None:
+        """The installed embedder with this fingerprint; looked for once, because that reads every model."""
+        with self._opening:
+            if fingerprint not in self._earlier:
+                self._earlier[fingerprint] = find_embedder(fingerprint, self._settings)
+            return self._earlier[fingerprint]
+
+
+_INSTALL: Final = "Install it with: openbook model install"
+_WITHOUT_MODEL: Final = (
+    "No embedding model is installed, so the text can be found by its words only. "
+    "Install one with `openbook model install`, then run `openbook add` again."
+)

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
+from openbook.embedders import Embedders
 from openbook.errors import LibraryLocked, LibraryNotFound, UsageError
 from openbook.index.derived import DerivedIndexes
 from openbook.index.ledger import LEDGER_NAME, Ledger
@@ -79,10 +80,7 @@ class Library:
         chosen = settings if settings is not None else load_settings()
         self._ledger = Ledger(self.path / LEDGER_NAME, create=create)
         self.settings = self._with_stored(chosen)
-        self._given_embedder = embedder
-        self._opened_embedder: Embedder | None = None
-        self._embedder_opened = False
-        self._earlier_embedders: dict[str, Embedder | None] = {}
+        self._embedders = Embedders(self.settings, embedder)
         self._models: OpenModels | None = None
         self._on_retry = on_retry
         self._opening = threading.Lock()
@@ -267,7 +265,11 @@ class Library:
 
         wish = wish_of(question, options)
         asker = Asker(
-            Grounds(self._ledger, self._indexes.lexical, self._search_embedder()[0]),
+            Grounds(
+                self._ledger,
+                self._indexes.lexical,
+                self._search_embedder()[0],
+            ),
             search=self.search,
             model=self._language_model(options.get("model")),
             manner=self._manner(options.get("strategy"), strict=options.get("strict", False)),
@@ -387,7 +389,7 @@ class Library:
         notes: tuple[str, ...] = ()
         computed = reused = 0
         if embed:
-            embedder, notes = self._writing_embedder()
+            embedder, notes = self._embedders.for_writing()
             if embedder is not None:
                 embedded = self._embed(embedder, progress)
                 computed, reused = embedded.computed, embedded.reused
@@ -448,49 +450,15 @@ class Library:
     def _chunk(self, document: Document) -> list[Chunk]:
         from openbook.chunk import chunk_document
 
-        embedder = self._configured_embedder()
+        embedder = self._embedders.configured()
         return chunk_document(
             document,
             max_tokens=self.settings.chunk_tokens,
             tokenizer=embedder.tokenizer if embedder is not None else None,
         )
 
-    def _configured_embedder(self) -> Embedder | None:
-        """The embedder of the arguments or the settings; None if its model is not installed."""
-        if self._given_embedder is not None:
-            return self._given_embedder
-        with self._opening:
-            if not self._embedder_opened:
-                from openbook.embedders import open_embedder
-
-                self._opened_embedder = open_embedder(self.settings)
-                self._embedder_opened = True
-            return self._opened_embedder
-
-    def _writing_embedder(self) -> tuple[Embedder | None, tuple[str, ...]]:
-        embedder = self._configured_embedder()
-        if embedder is None:
-            return None, (_WITHOUT_MODEL,)
-        return embedder, ()
-
     def _search_embedder(self) -> tuple[Embedder | None, tuple[str, ...]]:
-        """The embedder whose vectors the active generation holds. Others are never mixed with it."""
-        active = self._ledger.active_generation()
-        if active is None:
-            return None, ("This library has no vectors yet; it was searched by words alone.",)
-        embedder = self._configured_embedder()
-        if embedder is not None and embedder.fingerprint == active.fingerprint:
-            return embedder, ()
-        other = self._embedder_of(active.fingerprint)
-        if other is not None:
-            return other, ()
-        if embedder is None:
-            return None, (f"The model {active.name} is not installed; searched by words alone. {_INSTALL}",)
-        note = (
-            f"The library's vectors come from {active.name}, the settings name {embedder.name}: searched "
-            "by words alone. Run `openbook add` to embed the library with the new model."
-        )
-        return None, (note,)
+        return self._embedders.for_searching(self._ledger.active_generation())
 
     def _language_model(self, wished: str | LanguageModel | None) -> LanguageModel | None:
         """The model that writes: the wished one, else the settings'; None where answers quote."""
@@ -517,15 +485,6 @@ class Library:
             parallel=self.settings.parallel,
             strict=strict,
         )
-
-    def _embedder_of(self, fingerprint: str) -> Embedder | None:
-        """The installed embedder with this fingerprint; looked for once, because that reads every model."""
-        from openbook.embedders import find_embedder
-
-        with self._opening:
-            if fingerprint not in self._earlier_embedders:
-                self._earlier_embedders[fingerprint] = find_embedder(fingerprint, self.settings)
-            return self._earlier_embedders[fingerprint]
 
     def _spelled(self, question: str, embedder: Embedder | None) -> tuple[str, tuple[str, ...]]:
         """The question with misspelt words put right, and a note that says which."""
@@ -559,13 +518,6 @@ class Library:
                 key = part[0] if part else "ledger"
                 sizes[key] = sizes.get(key, 0) + (Path(folder) / name).stat().st_size
         return sizes
-
-
-_INSTALL = "Install it with: openbook model install"
-_WITHOUT_MODEL = (
-    "No embedding model is installed, so the text can be found by its words only. "
-    "Install one with `openbook model install`, then run `openbook add` again."
-)
 
 
 def _positive(value: int | None, default: int, name: str) -> int:
