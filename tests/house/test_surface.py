@@ -100,7 +100,12 @@ def test_names_say_what_things_are() -> None:
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
-    names = {"markdown_it": "markdown-it-py", "yaml": "pyyaml", "huggingface_hub": "huggingface_hub"}
+    names = {
+        "markdown_it": "markdown-it-py",
+        "yaml": "pyyaml",
+        "huggingface_hub": "huggingface_hub",
+        "pydantic_ai": "pydantic-ai-slim[openai]",
+    }
     imported: set[str] = set()
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
