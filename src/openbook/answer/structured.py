@@ -16,12 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from openbook.answer.binding import Binder, Bound, ContentWords, Judge
+from openbook.answer.binding import Binder, Bound, Judge
 from openbook.answer.declining import said_not_found
 from openbook.answer.fencing import NOT_FOUND_WORDS
 from openbook.answer.json_text import Json, json_values, leaves, parts_of, replaced
 from openbook.answer.language_model import LanguageModel
 from openbook.answer.prompting import Budget, build_prompt, message_tokens
+from openbook.answer.ranking import ContentWords, Embed
 from openbook.answer.rules import DATA, Frame
 from openbook.answer.schema import Problem, Schema, Settled, settle
 from openbook.errors import ReplyBroken
@@ -77,6 +78,7 @@ class Extraction:
         *,
         judge: Judge,
         content_words: ContentWords,
+        embed: Embed | None = None,
         answer_tokens: int = 1_000,
         strict: bool = False,
     ) -> None:
@@ -84,6 +86,7 @@ class Extraction:
         self._schema = schema
         self._judge = judge
         self._content_words = content_words
+        self._embed = embed
         self._answer_tokens = answer_tokens
         self._strict = strict
         self._usage = {"requests": 0, "input_tokens": 0, "output_tokens": 0}
@@ -181,7 +184,7 @@ class Extraction:
             return self._nothing(f"The evidence does not say: {_listed(settled.missing)}.")
         if not _says_something(settled.value):
             return self._nothing(f"{self._model.name} found nothing of it in the evidence.")
-        binder = Binder(evidence, self._judge, self._content_words)
+        binder = Binder(evidence, judge=self._judge, content_words=self._content_words, embed=self._embed)
         bound = binder.bind(settled.value, self._schema.definition)
         wrong = [pointer for pointer, claim in _by_pointer(settled.value, bound) if not claim.supported]
         if not wrong:
