@@ -57,6 +57,7 @@ class PydanticModel:
 
     key             sent to the target's address and shown nowhere
     context_tokens  the window, if the user gave one
+    tokenizer       the model's tokenizer.json, if the user named one
     seconds         how long the server may be silent
     retries         how often a request is tried again after a passing failure
     limiter         lets requests leave within limits per minute
@@ -70,6 +71,7 @@ class PydanticModel:
         *,
         key: str = "",
         context_tokens: int = 0,
+        tokenizer: str = "",
         seconds: float = 120.0,
         retries: int = 4,
         limiter: Limiter | None = None,
@@ -85,6 +87,7 @@ class PydanticModel:
         self.sleep = sleep
         self._key = key
         self._context_tokens = context_tokens
+        self._tokenizer = tokenizer
         self._client: OpenedClient | None = None
         self._opening = threading.Lock()
 
@@ -170,7 +173,7 @@ class PydanticModel:
     def _counter(self) -> TokenCounter:
         from openbook.backends.token_counters import counter_for
 
-        return counter_for(self.target.provider.name, self.target.name)
+        return counter_for(self.target.provider.name, self.target.name, tokenizer=self._tokenizer)
 
 
 class PydanticReply:
@@ -317,7 +320,7 @@ class _Attempt:
         self.items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         request = {
             "messages": model_messages(messages),
-            "model_settings": client_settings(max_tokens=max_tokens, seconds=model.seconds),
+            "model_settings": client_settings(model.target, max_tokens=max_tokens, seconds=model.seconds),
             "model_request_parameters": request_parameters(tools),
         }
         client = model.client().model

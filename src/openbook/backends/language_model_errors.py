@@ -10,7 +10,9 @@ headers, so a traceback would print the key.
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -82,12 +84,10 @@ class Failures:
             return self._not_streamed(error)
         if isinstance(error, httpx2.TransportError):
             return self._connection(error, timeout=isinstance(error, httpx2.TimeoutException))
-        return PassingFailure(
-            ReplyBroken(
-                f"The reply of {self.who} could not be read ({self._words(error)}). "
-                "Check that the setting base_url is the address of an API; it usually ends in /v1."
-            )
-        )
+        unread = f"The reply of {self.who} could not be read ({self._words(error)}).{self._address_advice}"
+        if isinstance(error, exceptions.UserError):  # the request was not even sent
+            return LanguageModelError(f"{self.who} cannot be asked ({self._words(error)}).")
+        return PassingFailure(ReplyBroken(unread))
 
     def within_reply(self, error: Exception) -> ReplyBroken:
         """The meaning of a failure after some of a reply had arrived, which is never tried again."""
@@ -123,15 +123,15 @@ class Failures:
             )
         if isinstance(error, exceptions.ModelNotFoundError):
             return ModelUnknown(
-                f"There is no {self.who} ({words}). Check the name and the address (setting base_url; "
-                f"it usually ends in /v1){self._pull()}."
+                f"There is no {self.who} ({words}). Check the name{self._pull()}.{self._address_advice}"
             )
         busy = exceptions.ModelRateLimitError | exceptions.ModelUnavailableError | exceptions.ModelServerError
         if isinstance(error, busy) or status in (408, 409, 425):
             said = f"{self.who} answered {status or 'with an error'} ({words})."
             return PassingFailure(ModelBusy(said), error.retry_after)
         if status is None:
-            return PassingFailure(ReplyBroken(f"The reply of {self.who} could not be read ({words})."))
+            unread = f"The reply of {self.who} could not be read ({words}).{self._address_advice}"
+            return PassingFailure(ReplyBroken(unread))
         return LanguageModelError(f"{self.who} refused the request with {status} ({words}).")
 
     def _connection(
@@ -147,8 +147,7 @@ class Failures:
         if connecting:
             hint = "Start the server" if self.target.local else "Check the network connection"
             unreachable = ModelUnreachable(
-                f"Nobody answers for {self.who} ({self._words(error)}). {hint}, or correct the address "
-                "(setting base_url)."
+                f"Nobody answers for {self.who} ({self._words(error)}). {hint}.{self._address_advice}"
             )
             return unreachable if self.target.local else PassingFailure(unreachable)
         return PassingFailure(
@@ -169,9 +168,15 @@ class Failures:
     def _not_streamed(self, error: NotStreamed) -> LanguageModelError:
         return ReplyBroken(
             f"{self.who} answered with {scrubbed(error.instead, self.key)} where a stream of events was "
-            "expected. Check that the setting base_url is the address of an OpenAI-compatible API; "
-            "it usually ends in /v1."
+            f"expected.{self._address_advice}"
         )
+
+    @property
+    def _address_advice(self) -> str:
+        """What to do where the address may be wrong, for those whose address is a setting."""
+        if not self.target.provider.compatible:
+            return ""
+        return " Check the setting base_url: the address of an OpenAI-compatible API usually ends in /v1."
 
     def _pull(self) -> str:
         return (
@@ -186,6 +191,9 @@ class Failures:
     def _words(self, error: Exception) -> str:
         """What the error itself says, on one line, cut, and without anything that may be a key."""
         body = getattr(error, "body", None)
+        if isinstance(body, str):
+            with suppress(ValueError):
+                body = json.loads(body)
         found = body.get("error", body) if isinstance(body, dict) else body
         said = (found.get("message") or found.get("detail")) if isinstance(found, dict) else found
         if not said and error.__cause__ is not None and isinstance(error, exceptions.ModelConnectionError):

@@ -37,18 +37,16 @@ class NotStreamed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OpenedClient:
-    """A model of pydantic-ai, and the connections under it where openbook opened them itself."""
+    """A model of pydantic-ai, and the connections under it."""
 
     model: Model
-    http: httpx2.AsyncClient | None = None
+    http: httpx2.AsyncClient
 
     async def close(self) -> None:
         """End all connections. To be awaited in the event loop that used them."""
-        if self.http is not None:
-            await self.http.aclose()
-        else:
-            async with self.model:  # leaving it closes what its provider has opened
-                return
+        await self.http.aclose()
+        async with self.model:  # leaving it closes what its provider has opened by itself
+            return
 
 
 def open_client(
@@ -58,30 +56,31 @@ def open_client(
 
     Raises MissingExtra if the provider's package is not installed.
     """
+    http = _http_client(target, seconds, transport)
     if target.provider.compatible:
-        return _compatible(target, key, http=_http_client(target, seconds, transport))
+        return OpenedClient(_compatible(target, key, http), http)
     build = _BUILDERS[target.provider.name]
     try:
-        return OpenedClient(build(target, key))
+        return OpenedClient(build(target, key, http), http)
     except ImportError as error:
         raise MissingExtra(
             f"The model {target.full_name!r} (of {target.provider.name})", extra=target.provider.extra
         ) from error
 
 
-def client_settings(*, max_tokens: int | None, seconds: float) -> ModelSettings:
+def client_settings(target: ModelTarget, *, max_tokens: int | None, seconds: float) -> ModelSettings:
     """What is asked of every request. `seconds` is how long a server may be silent, not the whole time."""
-    import httpx2
     from pydantic_ai.settings import ModelSettings
 
-    timeout = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+    # The other clients take a number only; pydantic-ai makes them connect within five seconds.
+    timeout = _timeout(seconds) if target.provider.compatible else seconds
     settings = ModelSettings(timeout=timeout, max_retries=0)
     if max_tokens is not None:
         settings["max_tokens"] = max_tokens
     return settings
 
 
-def _compatible(target: ModelTarget, key: str, *, http: httpx2.AsyncClient) -> OpenedClient:
+def _compatible(target: ModelTarget, key: str, http: httpx2.AsyncClient) -> Model:
     from pydantic_ai.models.ollama import OllamaModel
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -98,14 +97,13 @@ def _compatible(target: ModelTarget, key: str, *, http: httpx2.AsyncClient) -> O
         thinking_tags=("\0think", "\0thought"),
     )
     if target.own_address and target.provider.name == "openai":
-        own = OpenAIProvider(**place)
-        return OpenedClient(OpenAIChatModel(target.name, provider=own, profile=profile), http)
+        return OpenAIChatModel(target.name, provider=OpenAIProvider(**place), profile=profile)
     # Many servers know the limit of tokens by its older name only.
     profile["openai_chat_supports_max_completion_tokens"] = False
     if target.provider.name == "ollama":
-        return OpenedClient(OllamaModel(target.name, provider=OllamaProvider(**place), profile=profile), http)
+        return OllamaModel(target.name, provider=OllamaProvider(**place), profile=profile)
     served = OpenAICompatibleProvider("openai-compatible", **place)
-    return OpenedClient(OpenAIChatModel(target.name, provider=served, profile=profile), http)
+    return OpenAIChatModel(target.name, provider=served, profile=profile)
 
 
 def _http_client(
@@ -116,11 +114,17 @@ def _http_client(
     return httpx2.AsyncClient(
         transport=transport,
         event_hooks={"request": [_say_little], "response": [_require_stream]},
-        timeout=httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+        timeout=_timeout(seconds),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         follow_redirects=False,
         trust_env=not target.local,  # no proxy stands before this machine
     )
+
+
+def _timeout(seconds: float) -> httpx2.Timeout:
+    import httpx2
+
+    return httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
 
 
 async def _say_little(request: httpx2.Request) -> None:
@@ -141,35 +145,39 @@ async def _require_stream(response: httpx2.Response) -> None:
         raise NotStreamed(f"{response.status_code}, to ask at {response.headers.get('location', '')!r}")
 
 
-def _anthropic(target: ModelTarget, key: str) -> Model:
+def _anthropic(target: ModelTarget, key: str, http: httpx2.AsyncClient) -> Model:
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
-    return AnthropicModel(target.name, provider=AnthropicProvider(api_key=key, base_url=target.address))
+    provider = AnthropicProvider(api_key=key, base_url=target.address, http_client=http)
+    return AnthropicModel(target.name, provider=provider)
 
 
-def _google(target: ModelTarget, key: str) -> Model:
+def _google(target: ModelTarget, key: str, http: httpx2.AsyncClient) -> Model:
     from pydantic_ai.models.google import GoogleModel
     from pydantic_ai.providers.google import GoogleProvider
 
-    return GoogleModel(target.name, provider=GoogleProvider(api_key=key, base_url=target.address))
+    provider = GoogleProvider(api_key=key, base_url=target.address, http_client=http)
+    return GoogleModel(target.name, provider=provider)
 
 
-def _mistral(target: ModelTarget, key: str) -> Model:
+def _mistral(target: ModelTarget, key: str, http: httpx2.AsyncClient) -> Model:
     from pydantic_ai.models.mistral import MistralModel
     from pydantic_ai.providers.mistral import MistralProvider
 
-    return MistralModel(target.name, provider=MistralProvider(api_key=key, base_url=target.address))
+    provider = MistralProvider(api_key=key, base_url=target.address, http_client=http)
+    return MistralModel(target.name, provider=provider)
 
 
-def _groq(target: ModelTarget, key: str) -> Model:
+def _groq(target: ModelTarget, key: str, http: httpx2.AsyncClient) -> Model:
     from pydantic_ai.models.groq import GroqModel
     from pydantic_ai.providers.groq import GroqProvider
 
+    del http  # its client is built on the older httpx
     return GroqModel(target.name, provider=GroqProvider(api_key=key, base_url=target.address))
 
 
-_BUILDERS: Final[dict[str, Callable[[ModelTarget, str], Model]]] = {
+_BUILDERS: Final[dict[str, Callable[[ModelTarget, str, httpx2.AsyncClient], Model]]] = {
     "anthropic": _anthropic,
     "google": _google,
     "mistral": _mistral,

@@ -50,7 +50,7 @@ async def _rehearse() -> None:
     async with model_request_stream(
         opened.model,
         request,
-        model_settings=client_settings(max_tokens=1, seconds=1.0),
+        model_settings=client_settings(target, max_tokens=1, seconds=1.0),
         model_request_parameters=request_parameters(()),
         instrument=False,
     ) as stream:
