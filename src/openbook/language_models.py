@@ -67,6 +67,7 @@ def open_model(
         target,
         key=model_key(target, environment),
         context_tokens=settings.context_tokens,
+        tokenizer=settings.tokenizer if full_name == settings.model else "",
         seconds=settings.model_seconds,
         retries=settings.model_retries,
         limiter=limiter or open_limiter(settings),

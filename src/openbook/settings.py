@@ -75,6 +75,8 @@ class Settings:
     """Address of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1."""
     context_tokens: int = 0
     """The language model's window; 0 means what is known of the model, or a cautious guess."""
+    tokenizer: str = ""
+    """The language model's `tokenizer.json`, or its folder; empty means what is known of the model."""
     answer_tokens: int = 1000
     """Most tokens that a language model may write for one answer."""
     model_threshold: float = 0.25
