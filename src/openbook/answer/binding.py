@@ -220,7 +220,7 @@ class Binder:
         return max(placed, key=lambda place: place.beside_share + place.field_share, default=None)
 
     def leads(self, standing: Sequence[tuple[Field, Place]]) -> list[tuple[float, float]]:
-        """For each value its lead over the best of its rivals, in cosine and in words (see `WITH_COSINES`)."""
+        """For each value its lead over the best of its rivals, in cosine and in words."""
         rivals = [self._rivals(place) for _, place in standing]
         texts: dict[str, int] = {}
         for (field, place), others in zip(standing, rivals, strict=True):
@@ -412,7 +412,7 @@ def _standing(wanted: Sequence[Token], tokens: Sequence[Token]) -> tuple[int, in
         (place, index)
         for place, token in enumerate(tokens)
         for index, one in enumerate(wanted)
-        if not one.keys.isdisjoint(token.keys)
+        if not one.keys.isdisjoint(token.keys) and (one.soft or not token.soft)
     ]
     for first, (place, _) in enumerate(hits):
         near = [(other, index) for other, index in hits[first:] if other < place + reach]

@@ -1,0 +1,112 @@
+"""Structured answers over one library: evidence, a schema filled in by a model, every value with its place.
+
+The same early confidence as for written answers keeps a model from being asked
+where nothing found is near the question.
+
+Refused: a confidence of its own for each value. What is known of a value is
+whether a sentence of the documents says it, and which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from openbook.answer.confidence import early_features, early_probability, features, probability
+from openbook.answer.quoting import not_found_text
+from openbook.answer.schema import schema_of
+from openbook.answer.structured import Extracted, Extraction
+from openbook.answering import Found, Grounds, Manner
+from openbook.errors import LanguageModelError
+from openbook.events import ErrorEvent, Event, RetrievalEvent, VerificationEvent
+from openbook.types import Answer
+from openbook.writing import ALL_EVIDENCE, Writer
+
+if TYPE_CHECKING:
+    from openbook.answer.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """Answers questions about one library in the form of a schema."""
+
+    grounds: Grounds
+    model: LanguageModel
+    manner: Manner
+
+    def events(self, found: Found, schema: Any) -> Iterator[Event]:
+        """Retrieval, prompts, usage, and the checked answer last; its text is the JSON of its value.
+
+        `schema` is a pydantic model, another type that pydantic can check, or a
+        JSON Schema as a mapping. Raises UsageError for what is none of these,
+        LanguageModelError after an ErrorEvent.
+        """
+        started = time.perf_counter()
+        wanted = schema_of(schema)
+        evidence, left_out = self.grounds.gather(found.hits, ALL_EVIDENCE)
+        ranker = self.grounds.ranker()
+        early = early_probability(
+            early_features(ranker, found.ranked, evidence, found.hits), words_only=self.grounds.words_only
+        )
+        notes = (*found.hits.notes, *left_out)
+        meant = found.hits.meant or found.asked
+        yield RetrievalEvent(found.asked, meant, evidence, early, notes, found.search_ms)
+        answer = Answer(
+            question=found.asked,
+            text=not_found_text(evidence),
+            status="not_found",
+            confidence=early,
+            evidence=evidence,
+            generator=self.model.name,
+            notes=notes,
+            meant=meant,
+            strategy="structured",
+        )
+        if early < self.manner.model_threshold:
+            note = f"{self.model.name} was not asked: nothing found is near enough to the question."
+            yield VerificationEvent(_timed(replace(answer, notes=(*notes, note)), found, started))
+            return
+        extraction = Extraction(
+            self.model,
+            wanted,
+            judge=Writer(self.grounds, self.model, self.manner).checker().judge_pairs,
+            content_words=self.grounds.content_words,
+            embed=self.grounds.embedder.embed if self.grounds.embedder is not None else None,
+            answer_tokens=self.manner.answer_tokens,
+            strict=self.manner.strict,
+        )
+        try:
+            for event in extraction.events(meant, evidence):
+                if not isinstance(event, Extracted):
+                    yield event
+                    continue
+                signals = features(ranker, ranker.rank(found.ranked, evidence), evidence, found.hits)
+                sure = probability(signals, words_only=self.grounds.words_only)
+                answer = replace(_answered(answer, event), confidence=sure)
+        except LanguageModelError as error:
+            yield ErrorEvent(type(error).__name__, str(error))
+            raise
+        yield VerificationEvent(_timed(answer, found, started))
+
+
+def _answered(answer: Answer, extracted: Extracted) -> Answer:
+    """The answer with what was extracted, if that is anything."""
+    answer = replace(answer, usage=extracted.usage, notes=(*answer.notes, *extracted.notes))
+    if not extracted.found:
+        return answer
+    return replace(
+        answer,
+        status="answered",
+        text=extracted.text,
+        value=extracted.value,
+        citations=extracted.citations,
+        claims=extracted.claims,
+        complete=extracted.complete,
+    )
+
+
+def _timed(answer: Answer, found: Found, started: float) -> Answer:
+    spent = round((time.perf_counter() - started) * 1000, 2)
+    return replace(answer, timings_ms={"search": round(found.search_ms, 2), "answer": spent})
