@@ -1,0 +1,378 @@
+"""What of a claim its evidence says exactly so, and what it says otherwise.
+
+Meaning is judged elsewhere, by words and vectors, and both hardly notice when
+one number, name or "not" is changed. So claim and evidence are laid side by
+side, word by word (a global alignment after Needleman and Wunsch, 1970, whose
+gaps cost next to nothing on the evidence's side), and read for contradictions:
+a number or name that stands nowhere, or stands elsewhere while the place where
+it should stand holds another; a negation on one side only; an opposite.
+
+Refused: counting a name as agreed because it occurs somewhere in the evidence.
+A swapped name usually does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+from openbook.answer.agreement_tokens import Token
+from openbook.answer.agreement_words import NEGATING_PREFIXES, OPPOSITES
+
+Stem: TypeAlias = Callable[[str], str]
+Pairs: TypeAlias = list[tuple[int, int]]
+
+EXACT: Final = ("number", "name", "code")
+"""Kinds of tokens that another of its kind cannot stand in for."""
+_WEIGHTS: Final = {"number": 1.5, "name": 1.5, "code": 1.5, "negation": 0.4, "word": 1.0}
+_STOP_WEIGHT = 0.12
+_GAP = 0.03
+_REACH = 5
+"""Words that a negation reaches, and how far from an anchor a slot of the evidence goes on."""
+_MOST_TOKENS = 320
+_ROUNDED: Final = Decimal("0.05")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Signals of disagreement, each 0 where there is none, and `order` and its like, 1 at best.
+
+    order           share (0 to 1) of the claim's words that the evidence has in the same order
+    numbers_absent  numbers of the claim that stand nowhere in the evidence
+    numbers_far     numbers that stand only in other places of it
+    names_absent    names, and names of code, that stand nowhere; parts count in part
+    names_far       those that stand only in other places of it
+    swapped         numbers and names in whose place the evidence has others
+    negated         negations on one side only
+    opposed         words in whose place the evidence has their opposite
+    units           numbers that have another unit in the evidence
+    """
+
+    order: float = 0.0
+    numbers_absent: float = 0.0
+    numbers_far: float = 0.0
+    names_absent: float = 0.0
+    names_far: float = 0.0
+    swapped: float = 0.0
+    negated: float = 0.0
+    opposed: float = 0.0
+    units: float = 0.0
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Found:
+    reasons: list[str] = field(default_factory=list)
+
+    def say(self, reason: str) -> None:
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+
+def stemmed(tokens: Iterable[Token], stem: Stem) -> tuple[Token, ...]:
+    """The tokens with the stems of their words as further keys; words without a stem are stop words."""
+    result = []
+    for token in tokens:
+        if token.kind in ("word", "name"):
+            root = stem(token.text)
+            if root:
+                token = replace(token, keys=token.keys | {f"~{root}"})
+            elif token.kind == "word":
+                token = replace(token, stop=True)
+        elif token.kind == "code" and (root := stem(token.text.removesuffix("()"))):
+            token = replace(token, keys=token.keys | {f"~{root}"})
+        result.append(token)
+    return tuple(result)
+
+
+def compare(
+    claim: Sequence[Token],
+    near: Sequence[Token],
+    *,
+    around: frozenset[str],
+    anywhere: frozenset[str],
+    named: str = "the evidence",
+) -> Agreement:
+    """How exactly the claim agrees with `near`, the words of the sentences that it rests on.
+
+    `around` holds the keys of what stands beside them (neighbouring sentences,
+    title, heading), `anywhere` all keys of the evidence. `named` is what the
+    reasons call the evidence.
+    """
+    claim, near = claim[:_MOST_TOKENS], near[:_MOST_TOKENS]
+    pairs = align(claim, near)
+    found = _Found()
+    total = sum(_weight(token) for token in claim)
+    order = sum(_weight(claim[i]) for i, _ in pairs) / total if total else 0.0
+    numbers = _presence(claim, near, around, anywhere, ("number",), found, named)
+    names = _presence(claim, near, around, anywhere, ("name", "code"), found, named)
+    swapped = _swapped(claim, near, pairs, found, named)
+    prefixed = _prefixed(claim, near)
+    return Agreement(
+        order=order,
+        numbers_absent=numbers[0],
+        numbers_far=numbers[1],
+        names_absent=names[0],
+        names_far=names[1],
+        swapped=swapped,
+        negated=_negated(claim, near, pairs, prefixed, found, named),
+        opposed=_opposed(claim, near, pairs, found, named),
+        units=_units(claim, near, found, named),
+        reasons=tuple(found.reasons),
+    )
+
+
+# -- alignment -----------------------------------------------------------------
+
+
+def align(claim: Sequence[Token], near: Sequence[Token]) -> Pairs:
+    """Pairs (place in claim, place in near) of tokens that agree, both rising: the best such chain."""
+    rows, columns = len(claim), len(near)
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    match = [[_agree(one, other) for other in near] for one in claim]
+    for i in range(1, rows + 1):
+        weight, above, row, hits = _weight(claim[i - 1]), best[i - 1], best[i], match[i - 1]
+        for j in range(1, columns + 1):
+            score = max(above[j], row[j - 1] - (_GAP if i < rows else 0.0))
+            if hits[j - 1]:
+                score = max(score, above[j - 1] + weight)
+            row[j] = score
+    pairs: Pairs = []
+    i, j = rows, columns
+    while i and j:
+        if match[i - 1][j - 1] and best[i][j] == best[i - 1][j - 1] + _weight(claim[i - 1]):
+            pairs.append((i - 1, j - 1))
+            i, j = i - 1, j - 1
+        elif best[i][j] == best[i - 1][j]:
+            i -= 1
+        else:
+            j -= 1
+    return pairs[::-1]
+
+
+def _weight(token: Token) -> float:
+    return _STOP_WEIGHT if token.stop else _WEIGHTS[token.kind]
+
+
+def _agree(one: Token, other: Token) -> bool:
+    if not one.keys.isdisjoint(other.keys):
+        return True
+    return (one.about or other.about) and one.kind == other.kind == "number" and _about(one, other)
+
+
+def _about(one: Token, other: Token) -> bool:
+    first, second = one.value, other.value
+    if first is None or second is None or not first or not second:
+        return False
+    # 1990 is not about 2010, nor 3 about 3.1: only large numbers are rounded, and years hardly.
+    year = all(1000 <= value < 2200 and value == int(value) for value in (first, second))
+    return not year and abs(first - second) <= abs(first) * _ROUNDED
+
+
+# -- numbers and names that are there, elsewhere, or nowhere ---------------------
+
+
+def _presence(
+    claim: Sequence[Token],
+    near: Sequence[Token],
+    around: frozenset[str],
+    anywhere: frozenset[str],
+    kinds: Sequence[str],
+    found: _Found,
+    named: str,
+) -> tuple[float, float]:
+    """How many of the claim's numbers, or names, stand nowhere, and how many only far away."""
+    absent = far = 0.0
+    held = frozenset().union(*(token.keys for token in near))
+    for run in _runs(claim, kinds):
+        lost = [token for token in run if not _held(token, held, near) and not _held(token, around, ())]
+        if not lost:
+            continue
+        nowhere = [token for token in lost if not _held(token, anywhere, ())]
+        if nowhere:
+            found.say(f"{_text(nowhere)} is not in {named}")
+        elif len(lost) > len(run) / 2:
+            found.say(f"{_text(lost)} is in {named}, but not there")
+        absent += len(nowhere) / len(run)
+        far += (len(lost) - len(nowhere)) / len(run)
+    return absent, far
+
+
+def _runs(tokens: Sequence[Token], kinds: Sequence[str]) -> Iterator[list[Token]]:
+    """Names of several words as one run; numbers one by one."""
+    run: list[Token] = []
+    for token in tokens:
+        if token.kind not in kinds or token.soft:
+            continue
+        if run and token.kind == "name" and run[-1].kind == "name" and token.start - run[-1].end <= 2:
+            run.append(token)
+            continue
+        if run:
+            yield run
+        run = [token]
+    if run:
+        yield run
+
+
+def _held(token: Token, keys: frozenset[str], near: Sequence[Token]) -> bool:
+    if not token.keys.isdisjoint(keys):
+        return True
+    if token.kind == "name":
+        return any(_akin(key, other) for key in token.keys for other in keys)
+    if token.about or any(other.about for other in near):
+        return any(_agree(token, other) for other in near)
+    return False
+
+
+def _akin(one: str, other: str) -> bool:
+    """Whether two words are of one family, as "Canada" and "Canadian" are."""
+    if len(one) < 4 or len(other) < 4 or one[:4] != other[:4]:
+        return False
+    shared = next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    return shared >= 0.7 * min(len(one), len(other)) and abs(len(one) - len(other)) <= 4
+
+
+def _text(run: Sequence[Token]) -> str:
+    return " ".join(token.text for token in run)
+
+
+# -- other words in the same place -------------------------------------------------
+
+
+def _slots(
+    claim: Sequence[Token], near: Sequence[Token], pairs: Pairs
+) -> Iterator[tuple[Sequence[Token], Sequence[Token]]]:
+    """What stands between neighbouring pairs on either side; of long stretches the ends only."""
+    if not pairs:
+        return
+    first, last = pairs[0], pairs[-1]
+    yield claim[: first[0]], near[max(first[1] - _REACH, 0) : first[1]]
+    for (i, j), (next_i, next_j) in pairwise(pairs):
+        if next_i - i > 1:
+            between = near[j + 1 : next_j]
+            if len(between) > 2 * _REACH:
+                between = [*between[:_REACH], *between[-_REACH:]]
+            yield claim[i + 1 : next_i], between
+    yield claim[last[0] + 1 :], near[last[1] + 1 : last[1] + 1 + _REACH]
+
+
+def _swapped(claim: Sequence[Token], near: Sequence[Token], pairs: Pairs, found: _Found, named: str) -> float:
+    """Numbers and names where the evidence has others of their kind, which the claim has nowhere."""
+    said = frozenset().union(*(token.keys for token in claim))
+    held = frozenset().union(*(token.keys for token in near))
+    count = 0.0
+    for ours, theirs in _slots(claim, near, pairs):
+        for kind in EXACT:
+            lost = [token for token in ours if token.kind == kind]
+            instead = [token for token in theirs if token.kind == kind and not _held(token, said, ())]
+            if not lost or not instead:
+                continue
+            moved = all(not token.keys.isdisjoint(held) for token in lost)
+            count += 0.5 if moved or all(token.soft for token in lost) else 1.0
+            if not all(token.soft for token in lost):
+                found.say(f"{named} has {_text(instead)} where this has {_text(lost)}")
+    return count
+
+
+def _opposed(claim: Sequence[Token], near: Sequence[Token], pairs: Pairs, found: _Found, named: str) -> float:
+    count = 0.0
+    for ours, theirs in _slots(claim, near, pairs):
+        for token in ours:
+            for other in theirs:
+                if frozenset((token.text.lower(), other.text.lower())) in OPPOSITES:
+                    count += 1
+                    found.say(f"{named} says {other.text!r} where this says {token.text!r}")
+    return count
+
+
+def _units(claim: Sequence[Token], near: Sequence[Token], found: _Found, named: str) -> float:
+    """Numbers that the evidence has with another unit, and never with theirs or without one."""
+    count = 0.0
+    for token in claim:
+        if token.kind != "number" or not token.unit:
+            continue
+        units = {other.unit for other in near if other.kind == "number" and _agree(token, other)}
+        if units and token.unit not in units and "" not in units:
+            count += 1
+            found.say(f"{named} has {token.text} in {', '.join(sorted(units))}, not in {token.unit}")
+    return count
+
+
+# -- negation ------------------------------------------------------------------------
+
+
+def _negated(
+    claim: Sequence[Token],
+    near: Sequence[Token],
+    pairs: Pairs,
+    prefixed: int,
+    found: _Found,
+    named: str,
+) -> float:
+    """Negations on one side only, of words that stand on both. "not able" and "unable" agree."""
+    there = dict(pairs)
+    here = {j: i for i, j in pairs}
+    ours = _one_sided(claim, near, there)
+    theirs = _one_sided(near, claim, here)
+    # A prefix on one side and a negation on the other undo each other.
+    count = abs(len(ours) + len(theirs) - prefixed) if prefixed else len(ours) + len(theirs)
+    if count:
+        for token in ours[:1]:
+            found.say(f"{named} does not say {token.text!r} here")
+        for token in theirs[:1]:
+            found.say(f"{named} says {token.text!r} here")
+        if not ours and not theirs:
+            found.say(f"{named} says the contrary of a word with un-, in- or the like")
+    return float(count)
+
+
+def _one_sided(tokens: Sequence[Token], others: Sequence[Token], matched: dict[int, int]) -> list[Token]:
+    """Negations of `tokens` whose words stand in `others` too, without a negation beside them."""
+    alone = []
+    for place, token in enumerate(tokens):
+        if token.kind != "negation":
+            continue
+        heads = _negated_words(tokens, place)
+        known = [matched[head] for head in heads if head in matched]
+        if known and not any(_near_negation(others, other) for other in known):
+            alone.append(token)
+    return alone
+
+
+def _negated_words(tokens: Sequence[Token], place: int) -> list[int]:
+    """Places of the first words with meaning behind a negation; before it, where none follows."""
+    clause = tokens[place].clause
+    after = [
+        index
+        for index in range(place + 1, min(place + 1 + _REACH, len(tokens)))
+        if tokens[index].clause == clause and not tokens[index].stop and tokens[index].kind != "negation"
+    ]
+    if after:
+        return after[:2]
+    before = [index for index in range(max(place - _REACH, 0), place) if not tokens[index].stop]
+    return before[-1:]
+
+
+def _near_negation(tokens: Sequence[Token], place: int) -> bool:
+    reach = tokens[max(place - _REACH, 0) : place + 3]
+    return any(token.kind == "negation" for token in reach)
+
+
+def _prefixed(claim: Sequence[Token], near: Sequence[Token]) -> int:
+    """Words of the claim that the evidence has only with, or only without, a negating prefix."""
+    ours = {token.text.lower() for token in claim if token.kind == "word"}
+    theirs = {token.text.lower() for token in near if token.kind == "word"}
+    count = 0
+    for one, others, own in ((ours - theirs, theirs, ours), (theirs - ours, ours, theirs)):
+        for word in one:
+            for prefix in NEGATING_PREFIXES:
+                rest = word.removeprefix(prefix).removeprefix("-")
+                if len(prefix) > 1 and word != rest and len(rest) >= 4 and rest in others and rest not in own:
+                    count += 1
+                    break
+    return count
