@@ -81,7 +81,10 @@ def test_a_key_that_cannot_be_one_is_not_shown(key: str) -> None:
 @pytest.mark.parametrize(
     ("name", "base_url", "said"),
     [
-        ("gpt-5", "", "'ollama:gpt-5'"),
+        ("gpt-5", "", "'openai:gpt-5'"),
+        ("open-ai:gpt-5", "", "'openai:gpt-5'"),
+        ("claude-sonnet-4-5", "", "'anthropic:claude-sonnet-4-5'"),
+        ("gpt-oss", LOCAL, "'openai:gpt-oss'"),
         ("qwen3:4b", "", "'ollama:qwen3:4b'"),
         ("qwen3:4b", LOCAL, "'openai:qwen3:4b'"),
         ("openai:", "", "expected openai:NAME"),

@@ -5,8 +5,8 @@ belongs: OPENBOOK_MODEL_KEY to the model that the settings name, a provider's
 own variable (OPENAI_API_KEY) only to that provider's own address. A server that
 somebody runs under another address never sees it.
 
-Refused: guessing the provider from the model's name (the same weights are
-served by many), and reading keys from settings, which are printed and shared.
+Refused: taking the provider from the model's name (the same weights are served
+by many), and reading keys from settings, which are printed and shared.
 """
 
 from __future__ import annotations
@@ -170,12 +170,22 @@ def _provider_and_name(full_name: str, base_url: str) -> tuple[Provider, str]:
     known = ", ".join(PROVIDERS)
     if provider is not None:
         raise UsageError(f"The model {full_name!r} has no name; expected {provider.name}:NAME.")
-    guess = f"{'openai' if base_url else 'ollama'}:{full_name.strip() or 'NAME'}"
+    guess = _guess(full_name.strip(), base_url)
     said = f"names the unknown provider {prefix!r}" if colon else "names no provider"
     raise UsageError(
         f"The model {full_name!r} {said}; expected provider:name with one of: {known}. "
         f"Perhaps you mean {guess!r}? Any OpenAI-compatible server is openai:NAME with the setting base_url."
     )
+
+
+def _guess(full_name: str, base_url: str) -> str:
+    """A name that may be meant, for a message only."""
+    last = full_name.rpartition(":")[2]
+    families = (("gpt-", "openai"), ("claude-", "anthropic"), ("gemini-", "google"))
+    for beginning, provider in () if base_url else families:
+        if last.startswith(beginning):
+            return f"{provider}:{last}"
+    return f"{'openai' if base_url else 'ollama'}:{full_name or 'NAME'}"
 
 
 def _checked_address(address: str, source: str) -> str:
