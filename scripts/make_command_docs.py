@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from openbook.cli.app import COMMANDS, MODEL_COMMANDS
+from openbook.cli.app import COMMANDS, CONVERSATION_COMMANDS, MODEL_COMMANDS
 
 TARGET = Path(__file__).parent.parent / "docs" / "commands.md"
 INTRODUCTION = """\
@@ -27,7 +27,8 @@ def command_lines() -> list[tuple[str, ...]]:
     """Return every command as the words that call it, `openbook` itself first."""
     groups = [(command.name,) for command in COMMANDS]
     models = [("model",), *(("model", command.name) for command in MODEL_COMMANDS)]
-    return [(), *groups, *models]
+    kept = [("conversations", command.name) for command in CONVERSATION_COMMANDS]
+    return [(), *groups, ("conversations",), *kept, *models]
 
 
 def help_text(words: tuple[str, ...]) -> str:

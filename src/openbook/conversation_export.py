@@ -44,7 +44,7 @@ COLUMNS: Final = (
 _MARKER: Final = re.compile(r"\[(\d+)\]")
 _SPECIAL: Final = re.compile(r"[\\`*_{}\[\]<>#|~&$@^=]|!(?=\[)|(?<=www)\.|:(?=//)", re.IGNORECASE)
 _DEEP: Final = re.compile(r"^[ \t]*(?:\t| {4})[ \t]*", re.MULTILINE)
-_LINE_START: Final = re.compile(r"^(\s*\d{0,9})([-+:.)])", re.MULTILINE)
+_LINE_START: Final = re.compile(r"^(\s*)([-+:])|^(\s*\d{1,9})([.)])", re.MULTILINE)
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _FORMULA: Final = re.compile("^\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
 
@@ -117,7 +117,7 @@ def escaped(text: str) -> str:
     safe = _SPECIAL.sub(lambda found: f"\\{found.group()}", _UNSEEN.sub("", text))
     # Deep indentation would be code, in which escapes show; blanks that do not break are none.
     safe = _DEEP.sub(lambda found: "\u00a0" * len(found.group().expandtabs(4)), safe)
-    return _LINE_START.sub(lambda found: f"{found.group(1)}\\{found.group(2)}", safe)
+    return _LINE_START.sub(lambda found: "\\".join(part for part in found.groups() if part is not None), safe)
 
 
 def _line(text: str) -> str:

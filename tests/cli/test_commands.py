@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openbook.cli.app import COMMANDS, MODEL_COMMANDS
+from openbook.cli.app import COMMANDS, CONVERSATION_COMMANDS, MODEL_COMMANDS
 
 from .conftest import DOCUMENTS, Openbook
 
@@ -251,7 +251,9 @@ def test_a_wrong_condition_is_explained(filled: Openbook) -> None:
 
 
 def test_every_command_has_help_with_examples_and_takes_json(openbook: Openbook) -> None:
-    for words in [(c.name,) for c in COMMANDS] + [("model", c.name) for c in MODEL_COMMANDS]:
+    groups = {"model": MODEL_COMMANDS, "conversations": CONVERSATION_COMMANDS}
+    inner = [(group, c.name) for group, commands in groups.items() for c in commands]
+    for words in [*((c.name,) for c in COMMANDS), *inner, ("conversations",)]:
         result = openbook(*words, "--help")
         assert result.code == 0
         assert "Examples:" in result.out

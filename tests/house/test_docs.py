@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openbook.cli.app import COMMANDS, MODEL_COMMANDS
+from openbook.cli.app import COMMANDS, CONVERSATION_COMMANDS, MODEL_COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -33,7 +33,9 @@ def test_the_examples_of_the_readme_do_what_they_show(installed_model: Path) -> 
 def test_every_command_is_documented() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    for words in [(command.name,) for command in COMMANDS] + [("model", c.name) for c in MODEL_COMMANDS]:
+    groups = {"model": MODEL_COMMANDS, "conversations": CONVERSATION_COMMANDS}
+    inner = [(group, command.name) for group, commands in groups.items() for command in commands]
+    for words in [*((command.name,) for command in COMMANDS), *inner]:
         name = " ".join(("openbook", *words))
         assert f"## {name}\n" in page
         assert name in readme, f"the README does not mention {name!r}"

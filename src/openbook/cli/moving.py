@@ -25,17 +25,23 @@ def export(
             help="Write Parquet tables here instead.",
         ),
     ] = None,
+    without_conversations: Annotated[
+        bool, typer.Option("--without-conversations", help="Leave out the questions asked of the library.")
+    ] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Write the whole library to one file, which `import` opens elsewhere without embedding again.
 
-    With --parquet, write tables that pandas, DuckDB and Polars open.
+    Conversations go along, private questions included: if the file is for somebody else, leave them out
+    with --without-conversations.
+
+    With --parquet, write tables that pandas, DuckDB and Polars open; there are no conversations in them.
     """
     with open_library(library) as opened:
         match (file, parquet):
             case (Path() as target, None):
-                opened.export(target)
+                opened.export(target, conversations=not without_conversations)
             case (None, Path() as target):
                 opened.export_parquet(target)
             case _:
