@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from openbook.cli import DONE, asking, indexing, measuring, model_check, models, moving
+from openbook.cli import DONE, asking, chat, conversations, indexing, measuring, model_check, models, moving
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,16 @@ COMMANDS: Final = (
             'openbook ask "how do I join two tables?"',
             'openbook ask "who may sign contracts?" --where "path=policies/*"',
             'openbook ask "what changed in March?" --json',
+        ),
+    ),
+    Command(
+        "chat",
+        chat.chat,
+        "Ask one question after another.",
+        (
+            "openbook chat",
+            'openbook chat --resume "parental leave" --model ollama:qwen3',
+            "openbook chat < questions.txt",
         ),
     ),
     Command(
@@ -96,6 +106,32 @@ COMMANDS: Final = (
         ),
     ),
 )
+CONVERSATION_COMMANDS: Final = (
+    Command(
+        "show",
+        conversations.show,
+        "Print a conversation with its sources.",
+        ("openbook conversations show 3", 'openbook conversations show "parental leave" --json'),
+    ),
+    Command(
+        "rename",
+        conversations.rename,
+        "Give a conversation another name.",
+        ('openbook conversations rename 3 "Parental leave"',),
+    ),
+    Command(
+        "delete",
+        conversations.delete,
+        "Delete a conversation, so that no byte of it stays.",
+        ("openbook conversations delete 3",),
+    ),
+    Command(
+        "export",
+        conversations.export,
+        "Write a conversation as Markdown, JSON or CSV.",
+        ("openbook conversations export 3 leave.md", "openbook conversations export leave --form csv"),
+    ),
+)
 MODEL_COMMANDS: Final = (
     Command(
         "install",
@@ -125,17 +161,23 @@ def build_app() -> typer.Typer:
     _register(app, COMMANDS)
     model = _typer("model", ("openbook model install", "openbook model list"))
     _register(model, MODEL_COMMANDS)
+    kept = _typer(
+        "conversations", ("openbook conversations", "openbook conversations show 3"), no_args_is_help=False
+    )
+    kept.callback(invoke_without_command=True)(_until_the_reader_leaves(conversations.list_))
+    _register(kept, CONVERSATION_COMMANDS)
+    app.add_typer(kept, help="List, show, rename, delete and export conversations.")
     app.add_typer(model, help="Install and list embedding models, and check language models.")
     return app
 
 
-def _typer(name: str, examples: tuple[str, ...]) -> typer.Typer:
+def _typer(name: str, examples: tuple[str, ...], *, no_args_is_help: bool = True) -> typer.Typer:
     return typer.Typer(
         name=name,
         epilog=_epilog(examples),
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
+        no_args_is_help=no_args_is_help,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
