@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from openbook.answer.checking import Checked, check_text, strict_text
 from openbook.answer.confidence import early_features, early_probability, features, probability
 from openbook.answer.language_model import LanguageModel
-from openbook.answer.prompting import said_not_found
+from openbook.answer.declining import said_not_found
 from openbook.answer.quoting import not_found_text
 from openbook.answer.strategies import Written, write
 from openbook.answer.support import SupportChecker
@@ -43,6 +43,8 @@ class _Draft:
     usage: Mapping[str, int] = field(default_factory=dict)
     strategy: str = ""
     notes: tuple[str, ...] = ()
+    shown: frozenset[int] | None = None
+    """Numbers of the evidence that the model was shown; None where it was stopped before that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Writer:
                 if isinstance(event, Written):
                     draft.text, draft.finish, draft.usage = event.text, event.finish, event.usage
                     draft.strategy, draft.notes = event.strategy, event.left_out
+                    draft.shown = frozenset(piece.number for piece in event.evidence)
                     continue
                 if isinstance(event, TokenEvent):
                     draft.text += event.text
@@ -139,7 +142,10 @@ class Writer:
         if not draft.text.strip() or said_not_found(draft.text):
             notes.append(f"{self.model.name} was shown the evidence and found no answer in it.")
             return replace(answer, notes=tuple(notes))
-        checked = check_text(draft.text, blank.evidence, self.checker(), self.grounds.ledger.text)
+        given = [p for p in blank.evidence if draft.shown is None or p.number in draft.shown]
+        checked = check_text(
+            draft.text, given, self.checker(), self.grounds.ledger.text, language=self.grounds.language
+        )
         notes += _remarks(checked, draft.finish)
         if confidence < self.manner.threshold:
             notes.append(f"The documents probably do not answer this (confidence {confidence:.2f}).")
