@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 
 from openbook.answer.checking import Checked, check_text, strict_text
 from openbook.answer.confidence import early_features, early_probability, features, probability
-from openbook.answer.language_model import LanguageModel
 from openbook.answer.declining import said_not_found
+from openbook.answer.language_model import LanguageModel
 from openbook.answer.quoting import not_found_text
 from openbook.answer.strategies import Written, write
 from openbook.answer.support import SupportChecker
