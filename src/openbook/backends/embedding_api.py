@@ -122,6 +122,7 @@ class EmbeddingApi:
         prepared = [self._prepared(text, role) for text in texts]
         batches = list(self._batches(prepared))
         rows: dict[int, FloatMatrix] = {}
+        self._endpoint.prepare()
         if len(batches) == 1:
             rows[0] = self._rows(prepared, self._sleep or time.sleep)
         else:

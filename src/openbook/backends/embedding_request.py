@@ -73,19 +73,44 @@ class Endpoint:
         self._opened: httpx2.Client | None = None
         self._opening = threading.Lock()
 
+    def prepare(self) -> httpx2.Client:
+        """Import what a request needs and build the client, once, while other threads wait. Contacts nobody.
+
+        Threads that begin to import the modules of one package at different places get some that are not
+        ready yet; so nobody begins before all are there.
+        """
+        with self._opening:
+            import httpx2
+            import tenacity  # noqa: F401 (what waits between tries)
+
+            if self._opened is None:
+                headers = {"Content-Type": "application/json"}
+                if self._key:
+                    headers["Authorization"] = f"Bearer {self._key}"
+                self._opened = httpx2.Client(
+                    headers=headers,
+                    timeout=httpx2.Timeout(self._seconds, connect=min(self._seconds, _CONNECT_SECONDS)),
+                    limits=httpx2.Limits(max_connections=None),
+                    trust_env=not is_loopback(self.url),  # no proxy stands before this machine
+                )
+                # Connections end with the last who could use them; nobody has to remember to close them.
+                weakref.finalize(self, self._opened.close)
+            return self._opened
+
     def post(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request and return the object that came back.
 
         Raises PassingFailure, or the LanguageModelError that says what is wrong.
         """
-        import httpx2
-
         if self._needs_key and not self._key:
             raise KeyRefused(f"{self.url!r} wants a key, and none was given. {_WHERE_KEYS_GO}")
+        client = self.prepare()
+        import httpx2
+
         # Plain ASCII: half of a surrogate pair, which no UTF-8 can hold, was replaced by who called.
         content = json.dumps(body).encode()
         try:
-            reply = self._client().post(self.url, content=content)
+            reply = client.post(self.url, content=content)
         except (httpx2.ConnectError, httpx2.UnsupportedProtocol) as error:
             unreachable = ModelUnreachable(
                 f"Nobody answers at {self.url!r} ({error}). "
@@ -106,24 +131,6 @@ class Endpoint:
         if reply.status_code != 200:
             raise self._failure(reply, str(body.get("model")))
         return self._parsed(reply)
-
-    def _client(self) -> httpx2.Client:
-        import httpx2
-
-        with self._opening:
-            if self._opened is None:
-                headers = {"Content-Type": "application/json"}
-                if self._key:
-                    headers["Authorization"] = f"Bearer {self._key}"
-                self._opened = httpx2.Client(
-                    headers=headers,
-                    timeout=httpx2.Timeout(self._seconds, connect=min(self._seconds, _CONNECT_SECONDS)),
-                    limits=httpx2.Limits(max_connections=None),
-                    trust_env=not is_loopback(self.url),  # no proxy stands before this machine
-                )
-                # Connections end with the last who could use them; nobody has to remember to close them.
-                weakref.finalize(self, self._opened.close)
-            return self._opened
 
     def _parsed(self, reply: httpx2.Response) -> dict[str, Any]:
         try:

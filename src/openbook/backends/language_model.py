@@ -118,8 +118,6 @@ class PydanticModel:
         Contacts nobody. Takes a second or two, once per process. Raises
         MissingExtra if the provider's package is not installed.
         """
-        import tenacity  # noqa: F401 (what waits between attempts)
-
         self.client()
         _ = self.window, self.counted_by, self.failures()
         if self.target.provider.compatible:
@@ -139,6 +137,7 @@ class PydanticModel:
 
         with self._opening:
             if self._client is None:
+                _import_one_at_a_time()
                 self._client = open_client(self.target, key=self._key, seconds=self.seconds)
             return self._client
 
@@ -174,6 +173,20 @@ class PydanticModel:
         from openbook.backends.token_counters import counter_for
 
         return counter_for(self.target.provider.name, self.target.name, tokenizer=self._tokenizer)
+
+
+def _import_one_at_a_time() -> None:
+    """Import what every request needs, in one thread while others wait.
+
+    The modules of pydantic-ai import each other in circles: threads that begin
+    at different ones get modules of each other's that are not ready yet.
+    """
+    with _IMPORTING:
+        import pydantic_ai.direct  # noqa: F401
+        import tenacity  # noqa: F401 (what waits between attempts)
+
+
+_IMPORTING = threading.Lock()
 
 
 class PydanticReply:
@@ -313,6 +326,7 @@ class _Attempt:
         *,
         max_tokens: int | None,
     ) -> None:
+        client = model.client().model  # first of all, because this imports pydantic-ai
         from openbook.backends.background_loop import submit
         from openbook.backends.model_clients import client_settings
         from openbook.backends.model_messages import model_messages, request_parameters
@@ -323,7 +337,6 @@ class _Attempt:
             "model_settings": client_settings(model.target, max_tokens=max_tokens, seconds=model.seconds),
             "model_request_parameters": request_parameters(tools),
         }
-        client = model.client().model
         self._slot: Slot | None = None
         if model.limiter is not None:
             self._slot = model.limiter.request(_reserved(model, messages, max_tokens))
