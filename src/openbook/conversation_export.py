@@ -45,8 +45,11 @@ _MARKER: Final = re.compile(r"\[(\d+)\]")
 _SPECIAL: Final = re.compile(r"[\\`*_{}\[\]<>#|~&$@^=]|!(?=\[)|(?<=www)\.|:(?=//)", re.IGNORECASE)
 _DEEP: Final = re.compile(r"^[ \t]*(?:\t| {4})[ \t]*", re.MULTILINE)
 _LINE_START: Final = re.compile(r"^(\s*)([-+:])|^(\s*\d{1,9})([.)])", re.MULTILINE)
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_FORMULA: Final = re.compile("^\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+"""Control characters, and others that are not seen but for what they do to the text around them."""
+_FORMULA: Final = re.compile("^[\\s\u200c\u200d]*[=+\\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
 
 
 def exported(name: str, turns: Sequence[Turn], form: Form) -> str:

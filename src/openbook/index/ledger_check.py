@@ -71,7 +71,8 @@ def _conversation_problems(connection: sqlite3.Connection) -> Iterator[str]:
             continue
         for citation in answer.citations:
             row = connection.execute(
-                "SELECT document_id FROM turn_evidence WHERE turn_id = ? AND number = ?",
+                "SELECT d.id FROM turn_evidence e JOIN documents d ON d.id = e.document_id "
+                "WHERE e.turn_id = ? AND e.number = ?",
                 (turn_id, citation.number),
             ).fetchone()
             start, end = citation.source_start, citation.source_end
@@ -79,7 +80,10 @@ def _conversation_problems(connection: sqlite3.Connection) -> Iterator[str]:
                 continue
             if row is None or ledger_documents.text(connection, row[0], start, end) != citation.quote:
                 yield f"turn {turn_id} of a conversation quotes what is not at its place: {citation.quote!r}"
-    places = connection.execute('SELECT turn_id, document_id, start, "end", text_hash FROM turn_evidence')
+    places = connection.execute(
+        'SELECT e.turn_id, d.id, e.start, e."end", e.text_hash '
+        "FROM turn_evidence e JOIN documents d ON d.id = e.document_id"
+    )
     for turn_id, document_id, start, end, text_hash in places.fetchall():
         if hash_text(ledger_documents.text(connection, document_id, start, end)) != text_hash:
             yield f"turn {turn_id} of a conversation rests on other text at {start} to {end} than it says"
