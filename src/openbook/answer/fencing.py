@@ -94,6 +94,8 @@ _NUMBERS: Final = (
 _CITATION: Final = re.compile(
     rf"(?P<code>(?<=[\w)\]]))?(?:\[(?P<square>{_NUMBERS})\]|[\uff3b\u3010](?P<wide>{_NUMBERS})[\uff3d\u3011])"
 )
+_REMOTE_IMAGE: Final = re.compile(r"!(?=\[[^\]\n]{0,300}\]\(\s*<?(?:[a-z]+:)?//)", re.IGNORECASE)
+"""An image that whoever shows an answer would fetch, and so tell somebody what was asked."""
 _NOT_FOUND: Final = re.compile(r"not[_ -]?in[_ -]?evidence", re.IGNORECASE)
 
 
@@ -123,9 +125,11 @@ def harmless(text: str) -> str:
     """Text of a document as a model may see it: `visible`, and like nothing that means something here.
 
     Control tokens are broken up with a blank, marks like citations lose their
-    brackets, lines that begin like a turn get "> " in front.
+    brackets, lines that begin like a turn get "> " in front, and images from
+    elsewhere become links.
     """
-    return _TURN.sub("> ", _CITATION.sub(_without_brackets, unbroken_tokens(visible(text))))
+    shown = _REMOTE_IMAGE.sub("", unbroken_tokens(visible(text)))
+    return _TURN.sub("> ", _CITATION.sub(_without_brackets, shown))
 
 
 def unbroken_tokens(text: str) -> str:
