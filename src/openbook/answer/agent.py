@@ -69,7 +69,7 @@ class Limits:
     tokens: int = 50_000
     seconds: float = 120.0
     answer_tokens: int = 1_000
-    result_tokens: int = 1_500
+    result_tokens: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,8 @@ class _Research:
         """Search for the question itself, as a plain answer would have."""
         query = self._question[:LONGEST_ARGUMENT]
         call = ToolCall("search", json.dumps({"query": query}, ensure_ascii=False))
-        outcome, step = self._step(call, min(2 * self._limits.result_tokens, self._room() // 2))
+        # All of it where possible, as a plain answer would show it; half of what is left is for going on.
+        outcome, step = self._step(call, self._room_for_first())
         yield ToolCallEvent(step)
         intro = "A first search for the question itself has been done. " if not outcome.failed else ""
         asked = f"{intro}{outcome.message}\n\nQuestion: {self._question}"
@@ -447,6 +448,12 @@ class _Research:
         bare = [Message("system", self._instructions.answer), Message("user", self._question)]
         last = self._cost([*bare, *self._history], ()) + self._counted([*evidence, *self._calculations])
         return self._limits.tokens - self._used - last - self._limits.answer_tokens
+
+    def _room_for_first(self) -> int:
+        """Tokens that the first result may have: as much as leaves room, in window and budget, to go on."""
+        window = self._model.context_tokens - self._limits.answer_tokens - self._cost((), TOOLS)
+        known = sum(self._counted([fenced(piece, self._boundary)]) for piece in self.findings.evidence)
+        return min(self._room() + known, max(2 * LEAST_RESULT, min((self._room() + known) // 2, window // 2)))
 
     def _time_left(self) -> float:
         return self._limits.seconds - (self._clock() - self._started)
