@@ -105,6 +105,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
         "yaml": "pyyaml",
         "huggingface_hub": "huggingface_hub",
         "pydantic_ai": "pydantic-ai-slim[openai]",
+        "opentelemetry": "opentelemetry-sdk",
     }
     imported: set[str] = set()
     for path in MODULES:
@@ -116,5 +117,5 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     foreign = {names.get(name, name.replace("_", "-")) for name in imported}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = [*project["dependencies"], *extras["eval"], *extras["parquet"]]
+    declared = [*project["dependencies"], *extras["eval"], *extras["parquet"], *extras["telemetry"]]
     assert {line.split(">=")[0] for line in declared} == foreign
