@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openbook.backends.token_counters import counter_for, tokenizer_counter
-from openbook.backends.token_estimate import LARGE, PARTS, SMALL, estimate, parts_of
+from openbook.backends.token_estimate import LARGE, PARTS, SMALL, Weights, estimate, parts_of
 
 BYTES = st.text(max_size=300)
 
@@ -33,7 +33,7 @@ def corpus(file: Path) -> list[str]:
 
 @pytest.mark.parametrize("weights", [LARGE, SMALL], ids=["large", "small"])
 def test_the_estimate_is_above_a_real_tokenizer_and_near_it_on_prose(
-    data: Path, installed_model: Path, weights: dict[str, float]
+    data: Path, installed_model: Path, weights: Weights
 ) -> None:
     real = tokenizer_counter(installed_model / "tokenizer.json")
     prose = samples(corpus(data / "clapnq" / "corpus.jsonl"), 150, 1)
@@ -56,7 +56,7 @@ def test_text_that_is_cut_anywhere_is_not_estimated_lower(data: Path) -> None:
 @given(BYTES)
 def test_an_estimate_is_positive_and_counts_every_part_once(text: str) -> None:
     for weights in (LARGE, SMALL):
-        assert set(weights) == set(PARTS)
+        assert set(weights.tokens) == set(PARTS)
         assert (estimate(text, weights) == 0) == (text == "")
     assert all(amount >= 0 for amount in parts_of(text).values())
 
@@ -78,7 +78,7 @@ def test_scripts_and_signs_have_their_own_weights(text: str, least: int, most: i
 
 
 def test_the_vocabulary_of_unknown_models_is_taken_for_a_small_one() -> None:
-    text = "Unbelievable circumstances, 2024-03-01: 17 of 38."
+    text = "Unbelievable circumstances prevented further celebrations of anniversaries."
     known, unknown = counter_for("ollama", "qwen3:8b"), counter_for("ollama", "something-new")
     assert known.counted_by == unknown.counted_by == "estimate"
     assert known.count([text]) < unknown.count([text])

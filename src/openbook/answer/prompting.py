@@ -101,15 +101,14 @@ def build_prompt(
     """
     boundary = new_boundary([question, frame.draft, *(piece.text for piece in evidence)])
     room = budget.prompt_tokens - fixed_tokens(question, frame, boundary, count)
-    shown = _fitting(evidence, boundary, room, count)
+    shown, blocks, room = _fitting(evidence, boundary, room, count)
     if room < 0 or (evidence and not shown):
         raise PromptTooLong(too_long(question, budget, room, count))
-    room -= sum(piece_tokens(shown, boundary, count))
     remembered = _remembered(history, room, count)
     messages = (
         Message("system", frame.rules),
         *(message for exchange in remembered for message in _turns(exchange)),
-        Message("user", asking(question, [fenced(piece, boundary) for piece in shown], frame, boundary)),
+        Message("user", asking(question, blocks, frame, boundary)),
     )
     left_out = (*_left_out(evidence, shown, budget), *_forgotten(len(_told(history)), len(remembered)))
     return Prompt(messages, message_tokens(messages, count), counted_by, shown, left_out)
@@ -185,17 +184,19 @@ def _shortened(piece: Evidence, end: int) -> Evidence:
 
 def _fitting(
     evidence: Sequence[Evidence], boundary: str, room: int, count: CountTokens
-) -> tuple[Evidence, ...]:
-    shown = []
-    left = room
-    for piece, tokens in zip(evidence, piece_tokens(evidence, boundary, count), strict=True):
+) -> tuple[tuple[Evidence, ...], list[str], int]:
+    """The pieces that fit, fenced, and the room that they leave."""
+    fences = [fenced(piece, boundary) for piece in evidence]
+    shown, blocks, left = [], [], room
+    costs = count([f"{block}\n\n" for block in fences]) if fences else []
+    for piece, block, tokens in zip(evidence, fences, costs, strict=True):
         if tokens <= left:
             shown.append(piece)
+            blocks.append(block)
             left -= tokens
-    if evidence and not shown:
-        begun = beginning(evidence[0], room, boundary, count)
-        return (begun,) if begun is not None else ()
-    return tuple(shown)
+    if evidence and not shown and (begun := beginning(evidence[0], room, boundary, count)) is not None:
+        return (begun,), [fenced(begun, boundary)], 0
+    return tuple(shown), blocks, left
 
 
 def _told(history: Sequence[Exchange]) -> list[Exchange]:

@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from openbook.backends.token_estimate import LARGE, SMALL, estimate
+from openbook.backends.token_estimate import LARGE, SMALL, Weights, estimate
 from openbook.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class TokenCounter(Protocol):
 class EstimatingCounter:
     """Estimates, on the high side; see `token_estimate`."""
 
-    weights: Mapping[str, float]
+    weights: Weights
     counted_by: str = ESTIMATE
 
     def count(self, texts: Sequence[str]) -> list[int]:
