@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from openbook.cli import DONE, FAILED
+from openbook.cli import DONE, FAILED, INTERRUPTED
 from openbook.cli.options import LibraryOption, ModelOption, StrategyOption, WhereOption, open_library
 from openbook.errors import OpenbookError, UsageError
 
@@ -84,11 +84,20 @@ def chat(
             return DONE
         if as_json:
             return _talk_in_json(session, _piped())
+        return _talk_in_pipes(session)
+
+
+def _talk_in_pipes(session: Session) -> int:
+    """Answer the lines of standard input; Ctrl-C ends not only an answer but the whole run."""
+    try:
         return _talk(session, _shown(_piped()), stop_all=True)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped.\n")
+        return INTERRUPTED
 
 
 def _talk(session: Session, lines: Iterator[str], *, stop_all: bool = False) -> int:
-    """Answer line after line. With `stop_all`, Ctrl-C ends not only the answer but the whole run."""
+    """Answer line after line. With `stop_all`, Ctrl-C is left to whoever called."""
     code = DONE
     for line in lines:
         if not line.strip():
@@ -225,4 +234,5 @@ def _shown(lines: Iterator[str]) -> Iterator[str]:
 
     for line in lines:
         sys.stdout.write(f"{PROMPT}{one_line(line)}\n")
+        sys.stdout.flush()
         yield line
