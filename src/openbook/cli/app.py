@@ -11,7 +11,18 @@ from typing import Annotated, Final
 
 import typer
 
-from openbook.cli import DONE, asking, chat, conversations, indexing, measuring, model_check, models, moving
+from openbook.cli import (
+    DONE,
+    asking,
+    chat,
+    conversations,
+    indexing,
+    measuring,
+    model_check,
+    models,
+    moving,
+    tokens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ COMMANDS: Final = (
     Command(
         "ask",
         asking.ask,
-        "Answer a question with quotes and their places.",
+        "Answer a question with checked citations.",
         (
             'openbook ask "how do I join two tables?"',
             'openbook ask "who may sign contracts?" --where "path=policies/*"',
@@ -105,6 +116,15 @@ COMMANDS: Final = (
             "openbook eval questions.jsonl --documents documents/",
         ),
     ),
+    Command(
+        "tokens",
+        tokens.tokens,
+        "Show the tokens of a text, their number and their cost.",
+        (
+            'openbook tokens "How do I join two tables?"',
+            "openbook tokens notes.md --model openai:gpt-5-mini",
+        ),
+    ),
 )
 CONVERSATION_COMMANDS: Final = (
     Command(
@@ -167,7 +187,7 @@ def build_app() -> typer.Typer:
     kept.callback(invoke_without_command=True)(_until_the_reader_leaves(conversations.list_))
     _register(kept, CONVERSATION_COMMANDS)
     app.add_typer(kept, help="List, show, rename, delete and export conversations.")
-    app.add_typer(model, help="Install and list embedding models, and check language models.")
+    app.add_typer(model, help="Install, list and check models.")
     return app
 
 
