@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from openbook.answering import Answerer, Found, Grounds, timed
-from openbook.errors import OpenbookError, UsageError
+from openbook.errors import UsageError
 from openbook.events import Event
 from openbook.follow_up import ranking_question
 from openbook.types import Exchange, Hits
@@ -186,7 +186,8 @@ def _prepare(model: LanguageModel | None) -> None:
         return
 
     def try_to() -> None:
-        with suppress(OpenbookError):  # the request itself raises it again, where it can be answered
+        # What fails here fails again in the request, where it can be answered; or the process is ending.
+        with suppress(Exception):
             prepare()
 
     threading.Thread(target=try_to, name="openbook-prepare", daemon=True).start()

@@ -146,7 +146,7 @@ class Writer:
         checked = check_text(
             draft.text, given, self.checker(), self.grounds.ledger.text, language=self.grounds.language
         )
-        notes += _remarks(checked, draft.finish)
+        notes += _remarks(checked, draft.finish, strict=self.manner.strict)
         if confidence < self.manner.threshold:
             notes.append(f"The documents probably do not answer this (confidence {confidence:.2f}).")
         if self.manner.strict:
@@ -180,12 +180,15 @@ class Writer:
         return replace(answer, timings_ms={"search": round(found.search_ms, 2), "answer": spent})
 
 
-def _remarks(checked: Checked, finish: str) -> list[str]:
+def _remarks(checked: Checked, finish: str, *, strict: bool) -> list[str]:
     """What checking found, in words."""
     remarks = []
     unsupported = sum(not claim.supported for claim in checked.claims)
     if unsupported:
-        remarks.append(f"{unsupported} of {len(checked.claims)} claims are not supported by the evidence.")
+        what = f"{unsupported} of {len(checked.claims)} claims"
+        said = "the evidence does not say it" if unsupported == 1 else "the evidence does not say them"
+        done = "left out" if strict else "marked"
+        remarks.append(f"{what} {'is' if unsupported == 1 else 'are'} {done}: {said}.")
     if checked.removed:
         noun = "citation" if checked.removed == 1 else "citations"
         remarks.append(f"{checked.removed} {noun} of evidence that was never given {_was(checked)} removed.")

@@ -72,7 +72,7 @@ def _print_sources(console: Console, answer: Answer) -> None:
                 continue  # the answer is this quote: it has been read already
             line = Text(f"“{one_line(citation.quote)}”")
             if not citation.supported:
-                line.append("  (not supported by this source)", style="red")
+                line.append("  (comes nearest, but does not say it)", style="red")
             print_indented(console, line)
         if evidence.url:
             console.print(Text(f"    {one_line(unquote(evidence.url))}", style="dim"), soft_wrap=True)
