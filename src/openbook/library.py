@@ -227,15 +227,16 @@ class Library:
         )
         retriever = Retriever(self._ledger, self._indexes.lexical, self._indexes.vectors)
         embed = None if embedder is None else partial(embedder.embed, role="query")
+        context = 0.0
         if history:
             blend = retriever.blend(request, history, embed)
             request = replace(request, earlier=blend.words, vector=blend.vector)
-            notes = (*notes, *blend.notes)
+            notes, context = (*notes, *blend.notes), blend.weight
         hits = retriever.search(request, embed)
         coverage = self._indexes.coverage()
         if embedder is not None and coverage < 1:
             notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")
-        return Hits(question, tuple(hits), meant, coverage if embedder is not None else 0.0, notes)
+        return Hits(question, tuple(hits), meant, coverage if embedder is not None else 0.0, notes, context)
 
     def ask(
         self,
@@ -262,6 +263,7 @@ class Library:
         """The same as a stream of events: what was found, text as it arrives, the checked answer last."""
         from openbook.answering import Grounds
         from openbook.asking import Asker, Limits, wish_of
+        from openbook.backends.tracing import traced
 
         wish = wish_of(question, options)
         asker = Asker(
@@ -276,7 +278,8 @@ class Library:
             limits=Limits(self.settings.agent_steps, self.settings.agent_tokens, self.settings.agent_seconds),
             evidence_tokens=self.settings.evidence_tokens,
         )
-        return asker.events(wish)
+        model = asker.model.name if asker.model is not None else ""
+        return traced(asker.events(wish), question=question, model=model)
 
     def chat(self, conversation: int | str | None = None, *, name: str = "") -> Chat:
         """Begin a conversation, or go on with the one of this number or name.
