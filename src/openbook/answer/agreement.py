@@ -13,13 +13,13 @@ A swapped name usually does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from openbook.answer.agreement_tokens import Token
+from openbook.answer.agreement_tokens import Token, folded
 from openbook.answer.agreement_words import NEGATING_PREFIXES, OPPOSITES
 
 Stem: TypeAlias = Callable[[str], str]
@@ -30,6 +30,9 @@ EXACT: Final = ("number", "name", "code")
 _WEIGHTS: Final = {"number": 1.5, "name": 1.5, "code": 1.5, "negation": 0.4, "word": 1.0}
 _STOP_WEIGHT = 0.12
 _GAP = 0.03
+_TOGETHER = 8
+"""Words between a name and a word that it belongs to."""
+_UNRIVALLED = 0.4
 _REACH = 5
 """Words that a negation reaches, and how far from an anchor a slot of the evidence goes on."""
 _MOST_TOKENS = 320
@@ -42,10 +45,10 @@ class Agreement:
 
     order           share (0 to 1) of the claim's words that the evidence has in the same order
     numbers_absent  numbers of the claim that stand nowhere in the evidence
-    numbers_far     numbers that stand only in other places of it
     names_absent    names, and names of code, that stand nowhere; parts count in part
-    names_far       those that stand only in other places of it
     swapped         numbers and names in whose place the evidence has others
+    loose           how far (0 to 1) the loosest number or name stands from the
+                    words that it belongs to in the claim
     negated         negations on one side only
     opposed         words in whose place the evidence has their opposite
     units           numbers that have another unit in the evidence
@@ -53,10 +56,9 @@ class Agreement:
 
     order: float = 0.0
     numbers_absent: float = 0.0
-    numbers_far: float = 0.0
     names_absent: float = 0.0
-    names_far: float = 0.0
     swapped: float = 0.0
+    loose: float = 0.0
     negated: float = 0.0
     opposed: float = 0.0
     units: float = 0.0
@@ -72,18 +74,23 @@ class _Found:
             self.reasons.append(reason)
 
 
-def stemmed(tokens: Iterable[Token], stem: Stem) -> tuple[Token, ...]:
-    """The tokens with the stems of their words as further keys; words without a stem are stop words."""
+def stemmed(tokens: Sequence[Token], stem: Stem) -> tuple[Token, ...]:
+    """The tokens with the stems of their words as further keys; words without a stem are stop words.
+
+    A name gets a key with the word behind it as well, so that "Wal - Mart" is "Walmart".
+    """
     result = []
-    for token in tokens:
-        if token.kind in ("word", "name"):
-            root = stem(token.text)
-            if root:
-                token = replace(token, keys=token.keys | {f"~{root}"})
-            elif token.kind == "word":
-                token = replace(token, stop=True)
-        elif token.kind == "code" and (root := stem(token.text.removesuffix("()"))):
+    for place, token in enumerate(tokens):
+        root = ""
+        if token.kind in ("word", "name", "code"):
+            root = stem(token.text.removesuffix("()"))
+        if root:
             token = replace(token, keys=token.keys | {f"~{root}"})
+        elif token.kind == "word":
+            token = replace(token, stop=True)
+        following = tokens[place + 1] if place + 1 < len(tokens) else None
+        if token.kind == "name" and following is not None and following.start - token.end <= 3:
+            token = replace(token, keys=token.keys | {folded(token.text + following.text)})
         result.append(token)
     return tuple(result)
 
@@ -107,17 +114,15 @@ def compare(
     found = _Found()
     total = sum(_weight(token) for token in claim)
     order = sum(_weight(claim[i]) for i, _ in pairs) / total if total else 0.0
-    numbers = _presence(claim, near, around, anywhere, ("number",), found, named)
-    names = _presence(claim, near, around, anywhere, ("name", "code"), found, named)
-    swapped = _swapped(claim, near, pairs, found, named)
+    known = around.union(anywhere, *(token.keys for token in near))
+    swapped = _swapped(claim, near, around, pairs, found, named)
     prefixed = _prefixed(claim, near)
     return Agreement(
         order=order,
-        numbers_absent=numbers[0],
-        numbers_far=numbers[1],
-        names_absent=names[0],
-        names_far=names[1],
+        numbers_absent=_absent(claim, known, ("number",), near, found, named),
+        names_absent=_absent(claim, known, ("name", "code"), near, found, named),
         swapped=swapped,
+        loose=_loose(claim, near, found, named),
         negated=_negated(claim, near, pairs, prefixed, found, named),
         opposed=_opposed(claim, near, pairs, found, named),
         units=_units(claim, near, found, named),
@@ -172,33 +177,25 @@ def _about(one: Token, other: Token) -> bool:
     return not year and abs(first - second) <= abs(first) * _ROUNDED
 
 
-# -- numbers and names that are there, elsewhere, or nowhere ---------------------
+# -- numbers and names that stand nowhere ---------------------
 
 
-def _presence(
+def _absent(
     claim: Sequence[Token],
-    near: Sequence[Token],
-    around: frozenset[str],
-    anywhere: frozenset[str],
+    known: frozenset[str],
     kinds: Sequence[str],
+    near: Sequence[Token],
     found: _Found,
     named: str,
-) -> tuple[float, float]:
-    """How many of the claim's numbers, or names, stand nowhere, and how many only far away."""
-    absent = far = 0.0
-    held = frozenset().union(*(token.keys for token in near))
+) -> float:
+    """How many of the claim's numbers, or names, stand nowhere in the evidence."""
+    count = 0.0
     for run in _runs(claim, kinds):
-        lost = [token for token in run if not _held(token, held, near) and not _held(token, around, ())]
-        if not lost:
-            continue
-        nowhere = [token for token in lost if not _held(token, anywhere, ())]
-        if nowhere:
-            found.say(f"{_text(nowhere)} is not in {named}")
-        elif len(lost) > len(run) / 2:
-            found.say(f"{_text(lost)} is in {named}, but not there")
-        absent += len(nowhere) / len(run)
-        far += (len(lost) - len(nowhere)) / len(run)
-    return absent, far
+        lost = [token for token in run if not _held(token, known, near)]
+        if lost:
+            found.say(f"{_text(lost)} is not in {named}")
+            count += len(lost) / len(run)
+    return count
 
 
 def _runs(tokens: Sequence[Token], kinds: Sequence[str]) -> Iterator[list[Token]]:
@@ -261,22 +258,86 @@ def _slots(
     yield claim[last[0] + 1 :], near[last[1] + 1 : last[1] + 1 + _REACH]
 
 
-def _swapped(claim: Sequence[Token], near: Sequence[Token], pairs: Pairs, found: _Found, named: str) -> float:
+def _swapped(
+    claim: Sequence[Token],
+    near: Sequence[Token],
+    around: frozenset[str],
+    pairs: Pairs,
+    found: _Found,
+    named: str,
+) -> float:
     """Numbers and names where the evidence has others of their kind, which the claim has nowhere."""
     said = frozenset().union(*(token.keys for token in claim))
     held = frozenset().union(*(token.keys for token in near))
     count = 0.0
     for ours, theirs in _slots(claim, near, pairs):
         for kind in EXACT:
-            lost = [token for token in ours if token.kind == kind]
+            lost = [token for token in ours if token.kind == kind and not _held(token, held, near)]
             instead = [token for token in theirs if token.kind == kind and not _held(token, said, ())]
             if not lost or not instead:
                 continue
-            moved = all(not token.keys.isdisjoint(held) for token in lost)
-            count += 0.5 if moved or all(token.soft for token in lost) else 1.0
-            if not all(token.soft for token in lost):
-                found.say(f"{named} has {_text(instead)} where this has {_text(lost)}")
+            soft = all(token.soft or not token.keys.isdisjoint(around) for token in lost)
+            count += 0.5 if soft else 1.0
+            found.say(f"{named} has {_text(instead)} where this has {_text(lost)}")
     return count
+
+
+def _loose(claim: Sequence[Token], near: Sequence[Token], found: _Found, named: str) -> float:
+    """The largest share of a name's, or number's, neighbours that stand in `near`, but not near it.
+
+    A name taken from the next sentence is there, and all the words around it
+    are; only they are not together, and another name stands with them. Without
+    another the writer may have joined two sentences, so it counts for less.
+    """
+    places: dict[str, list[int]] = {}
+    for place, token in enumerate(near):
+        for key in token.keys:
+            places.setdefault(key, []).append(place)
+    said = frozenset().union(*(token.keys for token in claim))
+    worst = 0.0
+    for run in _runs(claim, EXACT):
+        first, last = claim.index(run[0]), claim.index(run[-1])
+        beside = [
+            _places([token], places)
+            for token in (*_meaningful(claim[:first][::-1]), *_meaningful(claim[last + 1 :]))
+        ]
+        own, known = _places(run, places), [one for one in beside if one]
+        if not own or not known:
+            continue
+        share = (len(known) - max(_together(place, known) for place in own)) / len(beside)
+        if share and not _rivals(run[0], near, known, said):
+            share *= _UNRIVALLED
+        elif share > 0.5:
+            found.say(f"{named} has {_text(run)} in another connection")
+        worst = max(worst, share)
+    return worst
+
+
+def _together(place: int, known: Sequence[set[int]]) -> int:
+    """How many words of `known`, each given by its places, stand near `place`."""
+    return sum(any(abs(place - other) <= _TOGETHER for other in one) for one in known)
+
+
+def _rivals(token: Token, near: Sequence[Token], known: Sequence[set[int]], said: frozenset[str]) -> bool:
+    """Whether another of the token's kind, which the claim has nowhere, stands where its neighbours are."""
+    spots = sorted(set().union(*known), key=lambda place: -_together(place, known))
+    most = _together(spots[0], known)
+    for spot in spots:
+        if _together(spot, known) < most:
+            break
+        for other in near[max(spot - _REACH, 0) : spot + _REACH + 1]:
+            if other.kind == token.kind and other.keys.isdisjoint(said):
+                return True
+    return False
+
+
+def _places(tokens: Sequence[Token], places: Mapping[str, list[int]]) -> set[int]:
+    return {place for token in tokens for key in token.keys for place in places.get(key, ())}
+
+
+def _meaningful(tokens: Sequence[Token]) -> list[Token]:
+    """The first two words with meaning."""
+    return [token for token in tokens if not token.stop and token.kind != "negation"][:2]
 
 
 def _opposed(claim: Sequence[Token], near: Sequence[Token], pairs: Pairs, found: _Found, named: str) -> float:
@@ -315,12 +376,10 @@ def _negated(
     named: str,
 ) -> float:
     """Negations on one side only, of words that stand on both. "not able" and "unable" agree."""
-    there = dict(pairs)
-    here = {j: i for i, j in pairs}
-    ours = _one_sided(claim, near, there)
-    theirs = _one_sided(near, claim, here)
+    ours, more = _one_sided(claim, near, dict(pairs))
+    theirs, less = _one_sided(near, claim, {j: i for i, j in pairs})
     # A prefix on one side and a negation on the other undo each other.
-    count = abs(len(ours) + len(theirs) - prefixed) if prefixed else len(ours) + len(theirs)
+    count = abs(more + less - prefixed) if prefixed else more + less
     if count:
         for token in ours[:1]:
             found.say(f"{named} does not say {token.text!r} here")
@@ -331,17 +390,40 @@ def _negated(
     return float(count)
 
 
-def _one_sided(tokens: Sequence[Token], others: Sequence[Token], matched: dict[int, int]) -> list[Token]:
-    """Negations of `tokens` whose words stand in `others` too, without a negation beside them."""
-    alone = []
+def _one_sided(
+    tokens: Sequence[Token], others: Sequence[Token], matched: dict[int, int]
+) -> tuple[list[Token], float]:
+    """Negations of `tokens` whose words stand in `others` too, without one beside them; and their weight.
+
+    Half the weight where what they negate stands several times, on both sides or in none.
+    """
+    alone: list[Token] = []
+    weight = 0.0
     for place, token in enumerate(tokens):
         if token.kind != "negation":
             continue
         heads = _negated_words(tokens, place)
         known = [matched[head] for head in heads if head in matched]
-        if known and not any(_near_negation(others, other) for other in known):
+        if not known:
+            known = [
+                other
+                for other, one in enumerate(others)
+                if any(not one.keys.isdisjoint(tokens[head].keys) for head in heads)
+            ]
+        if any(_near_negation(others, other) for other in known):
+            continue
+        if known:
+            twice = any(
+                other != place
+                and not tokens[other].keys.isdisjoint(tokens[head].keys)
+                and not _near_negation(tokens, other)
+                for head in heads
+                for other in range(len(tokens))
+                if other != head
+            )
             alone.append(token)
-    return alone
+            weight += 0.5 if twice else 1.0
+    return alone, weight
 
 
 def _negated_words(tokens: Sequence[Token], place: int) -> list[int]:

@@ -225,6 +225,9 @@ def _joined(tokens: Sequence[Token], text: str) -> Iterator[Token]:
         index += 1
         if token.text == "s" and text[token.start - 1 : token.start] in ("'", "’"):
             continue
+        if token.text in ("No", "Nos", "no") and text[token.end : token.end + 1] == ".":
+            numbered = text[token.end + 1 :].lstrip()[:1].isdigit()
+            token = replace(token, kind="word") if numbered else token
         if token.text in _MONEY and index < len(tokens) and tokens[index].kind == "number":
             tokens = [*tokens[:index], replace(tokens[index], unit=UNITS[token.text]), *tokens[index + 1 :]]
             continue
@@ -267,5 +270,6 @@ def _completed(tokens: Sequence[Token], place: int, token: Token) -> tuple[Token
         unit = UNITS.get(following.text.lower(), "")
         if unit and following.start - token.end <= 2 and following.kind != "number":
             token = replace(token, unit=unit)
-            index += not following.text[0].isalnum()
+            # "20 MB" is "20MB"; a unit that is a word stays a word.
+            index += following.kind == "name" or not following.text[0].isalnum()
     return token, index
