@@ -24,6 +24,7 @@ from openbook.events import Event, RetrievalEvent, VerificationEvent
 from openbook.types import Answer, Evidence, Hit, Hits
 
 if TYPE_CHECKING:
+    from openbook.answer.ranking import Embed
     from openbook.embed import Embedder
     from openbook.index.ledger import Ledger
     from openbook.index.lexical import LexicalIndex
@@ -34,14 +35,16 @@ class Found:
     """What a search gave for a question, and the milliseconds that it took.
 
     `asked` is the question as typed, `ranked` the words that sentences are
-    judged by: the question with its spelling put right, and with what it
-    follows up on where it does not stand alone.
+    judged by: the question with its spelling put right. `embed` stands in for
+    the embedder where the question is one of a conversation, whose vector is
+    not that of its words alone.
     """
 
     asked: str
     ranked: str
     hits: Hits
     search_ms: float
+    embed: Embed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,13 @@ class Grounds:
         """The words of a text that carry meaning, analysed in the library's language."""
         return self.lexical.content_words(text, self.language)
 
-    def ranker(self) -> SentenceRanker:
-        """A ranker of sentences that knows how rare each word is here."""
+    def ranker(self, embed: Embed | None = None) -> SentenceRanker:
+        """A ranker of sentences that knows how rare each word is here; `embed` replaces the embedder's."""
+        if embed is None and self.embedder is not None:
+            embed = self.embedder.embed
         return SentenceRanker(
             content_words=self.content_words,
-            embed=self.embedder.embed if self.embedder is not None else None,
+            embed=embed,
             frequencies=self.lexical.frequencies,
             chunk_count=self.lexical.count,
             language=self.language,
@@ -130,7 +135,7 @@ class Answerer:
         """Quote what answers the question, or say `not_found` with the nearest misses."""
         started = time.perf_counter()
         evidence, left_out = self.grounds.gather(found.hits, self.evidence_tokens)
-        ranker = self.grounds.ranker()
+        ranker = self.grounds.ranker(found.embed)
         ranking = ranker.rank(found.ranked, evidence)
         signals = features(ranker, ranking, evidence, found.hits)
         confidence = probability(signals, words_only=self.grounds.words_only)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 from openbook.answering import Answerer, Found, Grounds, timed
 from openbook.errors import UsageError
 from openbook.events import Event
-from openbook.follow_up import ranking_question
+from openbook.follow_up import ranking_embed
 from openbook.types import Exchange, Hits
 
 if TYPE_CHECKING:
@@ -165,8 +165,11 @@ class Asker:
         hits, milliseconds = timed(
             lambda: self.search(wish.question, k=wish.k, where=wish.where, history=wish.history)
         )
-        ranked = ranking_question(hits.meant or wish.question, wish.history)
-        return Found(wish.question, ranked, hits, milliseconds)
+        meant = hits.meant or wish.question
+        embed = None
+        if self.grounds.embedder is not None:
+            embed = ranking_embed(self.grounds.embedder.embed, meant, wish.history, hits.context)
+        return Found(wish.question, meant, hits, milliseconds, embed)
 
     def _found_with(self, model: LanguageModel, wish: Wish) -> Found:
         """What a search finds for the question that a model has made to stand alone."""

@@ -171,6 +171,8 @@ class Hits(Sequence[Hit]):
     `coverage` is the share (0 to 1) of the library's chunks that have a
     vector; below 1 the rest was searched by words alone. `notes` say in words
     what a person should know about this result (words only, partial vectors).
+    `context` is the share (0 to 1) that earlier questions of a conversation
+    had in what was searched for.
     """
 
     question: str
@@ -178,6 +180,7 @@ class Hits(Sequence[Hit]):
     meant: str = ""
     coverage: float = 1.0
     notes: tuple[str, ...] = ()
+    context: float = 0.0
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
