@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from openbook.answer.evidence import link
+from openbook.answer.rewriting import compacted
 from openbook.answering import final_answer
+from openbook.chunk_tokens import EstimatingCounter
 from openbook.conversation_export import Form, exported
 from openbook.errors import LibraryLocked, UsageError
 from openbook.events import Event, RetrievalEvent, TokenEvent, UsageEvent, VerificationEvent
@@ -45,13 +47,13 @@ NAME_CHARACTERS: Final = 60
 BEST_EVIDENCE: Final = 3
 """Pieces of evidence that stand for an answer which cites nothing."""
 
-KEPT_EXCHANGES: Final = 20
-"""Exchanges that go along with a question where nothing else compacts them."""
+HISTORY_TOKENS: Final = 3_000
+"""Tokens, by estimate, that go along with a question; what a model's window holds is decided later."""
 
 
-def latest(history: Sequence[Exchange]) -> Sequence[Exchange]:
-    """The newest exchanges: what `Chat` does with a long history unless told otherwise."""
-    return history[-KEPT_EXCHANGES:]
+def shortened(history: Sequence[Exchange]) -> Sequence[Exchange]:
+    """What `Chat` does with a long history by default: the oldest loses most; no model is asked."""
+    return compacted(history, HISTORY_TOKENS, EstimatingCounter().counts)
 
 
 class Chat:
@@ -64,7 +66,7 @@ class Chat:
         *,
         conversation: int | str | None = None,
         name: str = "",
-        compact: Compact = latest,
+        compact: Compact = shortened,
     ) -> None:
         """Go on with `conversation` (its id or name), or begin one, called `name` or like its first question.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openbook.conversing import Chat, find_conversation, name_from
+from openbook.conversing import HISTORY_TOKENS, Chat, find_conversation, name_from
 from openbook.errors import ReplyBroken, UsageError
 from openbook.events import Event, TokenEvent, VerificationEvent
 from openbook.index.ledger import LEDGER_NAME, Ledger
@@ -86,6 +86,18 @@ def test_history_is_compacted_by_whoever_was_given(begin: Begin) -> None:
         chat.ask(question)
     assert [exchange.question for exchange in chat.history] == ["oak?"]
     assert len(chat.turns) == 3
+
+
+def test_a_long_history_is_compacted_within_its_budget(begin: Begin) -> None:
+    chat = begin("Yes, indeed. " * 100)
+    for number in range(12):
+        chat.ask(f"heron {number}?")
+    history = chat.history
+    assert history[-1].answer == chat.turns[-1].answer.text
+    assert history[-1].evidence
+    words = sum(len(text.split()) for one in history for text in (one.question, one.answer, *one.evidence))
+    assert words < HISTORY_TOKENS < sum(len(turn.answer.text.split()) for turn in chat.turns) * 1.5
+    assert len(chat.turns) == 12
 
 
 def test_a_resumed_conversation_has_the_same_history(begin: Begin) -> None:
