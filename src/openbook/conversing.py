@@ -51,9 +51,17 @@ HISTORY_TOKENS: Final = 3_000
 """Tokens, by estimate, that go along with a question; what a model's window holds is decided later."""
 
 
+WHOLE_EXCHANGES: Final = 2
+"""Newest exchanges that stay as they are, evidence included: follow-ups are about them."""
+
+
 def shortened(history: Sequence[Exchange]) -> Sequence[Exchange]:
     """What `Chat` does with a long history by default: the oldest loses most; no model is asked."""
-    return compacted(history, HISTORY_TOKENS, EstimatingCounter().counts)
+    count = EstimatingCounter().counts
+    older, newest = history[:-WHOLE_EXCHANGES], history[-WHOLE_EXCHANGES:]
+    texts = [text for one in newest for text in (one.question, one.answer, *one.evidence)]
+    room = HISTORY_TOKENS - sum(count(texts))
+    return (*compacted(older, room, count), *newest) if older and room > 0 else newest
 
 
 class Chat:
