@@ -332,6 +332,7 @@ class OpenModel(ScriptedModel):
     def __init__(self) -> None:
         super().__init__("", context_tokens=SMALL)
         self.replies: list[OpenReply] = []
+        self.two_are_open = threading.Event()
 
     def reply(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), max_tokens: int | None = None
@@ -340,6 +341,8 @@ class OpenModel(ScriptedModel):
         reply = OpenReply([])
         reply.gate = threading.Event()
         self.replies.append(reply)
+        if len(self.replies) == 2:
+            self.two_are_open.set()
         return reply
 
 
@@ -358,8 +361,7 @@ def test_an_interrupt_leaves_all_running_replies_of_parts(monkeypatch: pytest.Mo
 
     class Interrupted(queue.SimpleQueue):  # type: ignore[type-arg]
         def get(self, block: bool = True, timeout: float | None = None) -> object:
-            while len(model.replies) < 2:
-                threading.Event().wait(0.001)
+            assert model.two_are_open.wait(30)
             raise KeyboardInterrupt
 
     monkeypatch.setattr("openbook.answer.side_by_side.queue.SimpleQueue", Interrupted)
