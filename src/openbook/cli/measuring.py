@@ -12,7 +12,7 @@ import typer
 from openbook.cli import DONE
 from openbook.cli.options import JsonOption, LibraryOption, open_library
 
-_GROUP_MEASURES: Final = ("hit@1", "hit@5", "mrr", "recall@10")
+_GROUP_MEASURES: Final = ("hit@1", "hit@5", "mrr", "recall@10", "ndcg@10")
 
 if TYPE_CHECKING:
     from openbook.cli.progress import ProgressLine
@@ -38,7 +38,8 @@ def evaluate(
 
     The corpus of a BEIR folder becomes the library at --library, built once and used again, or a
     temporary one. A file of questions is asked of --documents, or of the library. A hit contains a gold
-    quote if it covers at least half of its characters.
+    quote if it covers at least half of its characters. Questions of a conversation are measured with what
+    was asked before and alone; in a query file their turns begin with "|user|:".
     """
     from openbook.cli.output import print_json
     from openbook.cli.progress import ProgressLine

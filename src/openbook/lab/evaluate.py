@@ -19,7 +19,7 @@ from openbook.types import Progress
 
 if TYPE_CHECKING:
     from openbook.library import Library
-    from openbook.types import Answer, Hit
+    from openbook.types import Answer, Exchange, Hit
 
 PAGE: Final = 10
 """Hits of the search that is timed and that decides the first ten places: what a person looks at."""
@@ -50,13 +50,19 @@ class Evaluation:
 def evaluate_beir(library: Library, labelled: BeirSet, *, progress: Watcher = lambda _: None) -> Evaluation:
     """Measure ranking on a BEIR set whose corpus `library` holds: one score a document, its best chunk's.
 
-    With labelled answers, `ask` is measured as well. Raises MissingExtra without ir-measures.
+    With labelled answers, `ask` is measured as well. Where queries are
+    conversations, `groups` tell what the history is worth. Raises MissingExtra
+    without ir-measures.
     """
     clock = _Stopwatch(library)
     runs: dict[str, list[str]] = {}
+    alone: dict[str, list[str]] = {}
     for number, (query, text) in enumerate(labelled.queries.items(), start=1):
-        clock.search(text)
-        runs[query] = _ranked_documents(library.search(text, k=DEEP, per_document=1))
+        history = labelled.histories.get(query, ())
+        clock.search(text, history)
+        runs[query] = _ranked_documents(library.search(text, k=DEEP, per_document=1, history=history))
+        if history:
+            alone[query] = _ranked_documents(library.search(text, k=DEEP, per_document=1))
         progress(Progress("searching", number, len(labelled.queries)))
     grades = {query: labelled.grades[query] for query in labelled.queries}
     measures: dict[str, float | None] = dict(ranking_measures(grades, runs))
@@ -65,7 +71,8 @@ def evaluate_beir(library: Library, labelled: BeirSet, *, progress: Watcher = la
         found, more = _measure_answers(library, labelled.answers, progress)
         measures |= found
         counts |= more
-    return Evaluation(measures, clock.latency(), counts)
+    groups = _history_groups(grades, runs, alone) if alone else {}
+    return Evaluation(measures, clock.latency(), counts, groups)
 
 
 def evaluate_questions(
@@ -73,8 +80,9 @@ def evaluate_questions(
 ) -> Evaluation:
     """Measure finding and refusing on questions with gold quotes over the documents in `library`.
 
-    Finding is measured on the answerable questions, in `groups` also on turns
-    of conversations (each as it was typed) and on questions of several parts.
+    Finding is measured on the answerable questions, in `groups` also on
+    questions of several parts and on turns of conversations: all as they were
+    typed, and the later ones with and without what was asked before.
     A question needs one of its gold quotes (of each part, if it has several),
     so recall@k is the share of parts found. Raises MissingExtra without ir-measures.
     """
@@ -82,15 +90,21 @@ def evaluate_questions(
     clock = _Stopwatch(library)
     searched = [question for question in questions if question.needs]
     runs: dict[str, list[str]] = {}
+    in_context: dict[str, list[str]] = {}
     for number, question in enumerate(searched, start=1):
         page = clock.search(question.text)
         runs[question.id] = judge.run(question, page, library.search(question.text, k=DEEP))
+        if question.history:
+            page = library.search(question.text, k=PAGE, history=question.history)
+            deep = library.search(question.text, k=DEEP, history=question.history)
+            in_context[question.id] = judge.run(question, page, deep)
         progress(Progress("searching", number, len(searched)))
-    groups = {
+    groups: dict[str, Mapping[str, float]] = {
         kind: ranking_measures({q.id: _part_grades(q) for q in chosen}, runs)
         for kind in KINDS
         if (chosen := [question for question in searched if question.kind == kind])
     }
+    groups |= _turn_groups(searched, runs, in_context)
     measures: dict[str, float | None] = dict(groups.get("answerable", {}))
     asked = [question for question in questions if question.kind in ("answerable", "unanswerable")]
     confidences: dict[bool, list[float]] = {True: [], False: []}
@@ -106,6 +120,39 @@ def _ranked_documents(hits: Iterable[Hit]) -> list[str]:
     """The documents of hits, best first; exact copies stand right behind the hit that stands for them."""
     names = (name for hit in hits for name in (hit.path, *(copy.path for copy in hit.locations)))
     return list(dict.fromkeys(names))
+
+
+def _history_groups(
+    grades: Mapping[str, Mapping[str, int]],
+    runs: Mapping[str, Sequence[str]],
+    alone: Mapping[str, Sequence[str]],
+) -> dict[str, Mapping[str, float]]:
+    """Measures of the first questions of conversations, and of the later ones with and without history."""
+    first = {query: judged for query, judged in grades.items() if query not in alone}
+    later = {query: judged for query, judged in grades.items() if query in alone}
+    groups: dict[str, Mapping[str, float]] = {}
+    if first:
+        groups["first questions"] = ranking_measures(first, runs)
+    groups["follow-ups"] = ranking_measures(later, runs)
+    groups["follow-ups alone"] = ranking_measures(later, alone)
+    return groups
+
+
+def _turn_groups(
+    questions: Sequence[Question],
+    runs: Mapping[str, Sequence[str]],
+    in_context: Mapping[str, Sequence[str]],
+) -> dict[str, Mapping[str, float]]:
+    """Measures by turn of a conversation, from the second on, with and without history."""
+    turns: dict[int, dict[str, dict[str, int]]] = {}
+    for question in questions:
+        if question.history:
+            turns.setdefault(len(question.history) + 1, {})[question.id] = _part_grades(question)
+    groups: dict[str, Mapping[str, float]] = {}
+    for turn, grades in sorted(turns.items()):
+        groups[f"turn {turn}"] = ranking_measures(grades, in_context)
+        groups[f"turn {turn} alone"] = ranking_measures(grades, runs)
+    return groups
 
 
 def _part_grades(question: Question) -> dict[str, int]:
@@ -175,11 +222,11 @@ class _Stopwatch:
         self._library = library
         self._times: list[float] = []
 
-    def search(self, text: str) -> Sequence[Hit]:
+    def search(self, text: str, history: Sequence[Exchange] = ()) -> Sequence[Hit]:
         if not self._times:
-            self._library.search(text, k=PAGE)
+            self._library.search(text, k=PAGE, history=history)
         started = time.perf_counter()
-        hits = self._library.search(text, k=PAGE)
+        hits = self._library.search(text, k=PAGE, history=history)
         self._times.append((time.perf_counter() - started) * 1000)
         return hits
 

@@ -2,8 +2,10 @@
 
 Two forms are read. A *BEIR folder* holds `corpus.jsonl` (`_id`, `title`,
 `text`), `queries.jsonl` (`_id`, `text`) and `qrels.tsv` (query, document,
-grade), and here also `answers.jsonl` where answers were labelled. A *questions
-file* holds one JSON object a line, of one of four kinds:
+grade), and here also `answers.jsonl` where answers were labelled. A query may
+be a conversation so far: its turns begin with "|user|:" (or another speaker's
+name) at the beginning of a line, and the last one is asked. A *questions file*
+holds one JSON object a line, of one of four kinds:
 
     answerable     question, file, quote; also: [{file, quote}] are other places that answer
     unanswerable   question
@@ -17,16 +19,18 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from openbook.errors import UsageError
-from openbook.types import Document
+from openbook.types import Document, Exchange
 
 QuestionKind = Literal["answerable", "unanswerable", "conversation", "multi"]
 KINDS: Final = ("answerable", "unanswerable", "conversation", "multi")
+_SPEAKER: Final = re.compile(r"^\|(\w+)\|:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,14 @@ class Question:
 
     `needs` holds one group of gold quotes for each thing that must be found;
     any quote of a group will do. Unanswerable questions need nothing.
+    `history` holds what was asked before in the same conversation.
     """
 
     id: str
     kind: QuestionKind
     text: str
     needs: tuple[tuple[Gold, ...], ...] = ()
+    history: tuple[Exchange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,16 @@ class LabelledAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BeirSet:
-    """Queries and grades of a BEIR folder; its corpus is read on demand, line by line."""
+    """Queries and grades of a BEIR folder; its corpus is read on demand, line by line.
+
+    `histories` holds what was asked before, for queries that are conversations.
+    """
 
     folder: Path
     queries: dict[str, str]
     grades: dict[str, dict[str, int]]
     answers: tuple[LabelledAnswer, ...] = ()
+    histories: Mapping[str, tuple[Exchange, ...]] = field(default_factory=dict)
 
     def documents(self) -> Iterator[Document]:
         """Yield the corpus; a document's path is its id."""
@@ -106,7 +116,14 @@ def read_beir(folder: Path, *, queries: str = "queries.jsonl") -> BeirSet:
     judged = {query: text for query, text in texts.items() if query in grades}
     if not judged:
         raise UsageError(f"None of the {len(texts)} queries in {str(path)!r} has a grade in qrels.tsv.")
-    return BeirSet(folder, judged, grades, tuple(_answers(folder / "answers.jsonl")))
+    turns = {query: _turns(text) for query, text in judged.items()}
+    return BeirSet(
+        folder,
+        {query: asked for query, (asked, _) in turns.items()},
+        grades,
+        tuple(_answers(folder / "answers.jsonl")),
+        {query: history for query, (_, history) in turns.items() if history},
+    )
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:
@@ -121,10 +138,12 @@ def read_questions(path: Path) -> tuple[Question, ...]:
             case "unanswerable":
                 questions.append(Question(name, "unanswerable", _asked(row, path, number)))
             case "conversation":
+                history: tuple[Exchange, ...] = ()
                 for position, turn in enumerate(row.get("turns", ()), start=1):
                     needs = ((_gold(turn, path, number),),)
                     asked = _asked(turn, path, number)
-                    questions.append(Question(f"{name}.{position}", "conversation", asked, needs))
+                    questions.append(Question(f"{name}.{position}", "conversation", asked, needs, history))
+                    history = (*history, Exchange(asked))
             case "multi":
                 parts = tuple((_gold(part, path, number),) for part in row.get("parts", ()))
                 questions.append(Question(name, "multi", _asked(row, path, number), parts))
@@ -135,6 +154,20 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     if not questions:
         raise UsageError(f"{str(path)!r} holds no questions.")
     return tuple(questions)
+
+
+def _turns(text: str) -> tuple[str, tuple[Exchange, ...]]:
+    """What is asked last in a query, and the exchanges before it. Most queries are one question."""
+    parts = _SPEAKER.split(text)
+    if len(parts) == 1:
+        return text, ()
+    exchanges: list[Exchange] = []
+    for speaker, said in zip(parts[1::2], parts[2::2], strict=True):
+        if speaker.lower() == "user":
+            exchanges.append(Exchange(said.strip()))
+        elif exchanges:
+            exchanges[-1] = replace(exchanges[-1], answer=said.strip())
+    return (exchanges[-1].question, tuple(exchanges[:-1])) if exchanges else (text, ())
 
 
 def _answers(path: Path) -> Iterator[LabelledAnswer]:
