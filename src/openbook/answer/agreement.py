@@ -33,6 +33,8 @@ _GAP = 0.03
 _TOGETHER = 8
 """Words between a name and a word that it belongs to."""
 _UNRIVALLED = 0.4
+_COUNTED = 0.4
+_SENTENCE_END = 6
 _REACH = 5
 """Words that a negation reaches, and how far from an anchor a slot of the evidence goes on."""
 _MOST_TOKENS = 320
@@ -101,13 +103,14 @@ def compare(
     *,
     around: frozenset[str],
     anywhere: frozenset[str],
+    topic: frozenset[str] = frozenset(),
     named: str = "the evidence",
 ) -> Agreement:
     """How exactly the claim agrees with `near`, the words of the sentences that it rests on.
 
     `around` holds the keys of what stands beside them (neighbouring sentences,
-    title, heading), `anywhere` all keys of the evidence. `named` is what the
-    reasons call the evidence.
+    title, heading), `topic` those of title and heading alone, `anywhere` all
+    keys of the evidence. `named` is what the reasons call the evidence.
     """
     claim, near = claim[:_MOST_TOKENS], near[:_MOST_TOKENS]
     pairs = align(claim, near)
@@ -122,7 +125,7 @@ def compare(
         numbers_absent=_absent(claim, known, ("number",), near, found, named),
         names_absent=_absent(claim, known, ("name", "code"), near, found, named),
         swapped=swapped,
-        loose=_loose(claim, near, found, named),
+        loose=_loose(claim, near, topic, found, named),
         negated=_negated(claim, near, pairs, prefixed, found, named),
         opposed=_opposed(claim, near, pairs, found, named),
         units=_units(claim, near, found, named),
@@ -194,7 +197,9 @@ def _absent(
         lost = [token for token in run if not _held(token, known, near)]
         if lost:
             found.say(f"{_text(lost)} is not in {named}")
-            count += len(lost) / len(run)
+            # "two of them" may have been counted by the writer; 2,417 was read somewhere.
+            counted = run[0].kind == "number" and not any(c.isdigit() for c in run[0].text)
+            count += _COUNTED if counted else len(lost) / len(run)
     return count
 
 
@@ -282,30 +287,32 @@ def _swapped(
     return count
 
 
-def _loose(claim: Sequence[Token], near: Sequence[Token], found: _Found, named: str) -> float:
+def _loose(
+    claim: Sequence[Token], near: Sequence[Token], topic: frozenset[str], found: _Found, named: str
+) -> float:
     """The largest share of a name's, or number's, neighbours that stand in `near`, but not near it.
 
     A name taken from the next sentence is there, and all the words around it
     are; only they are not together, and another name stands with them. Without
-    another the writer may have joined two sentences, so it counts for less.
+    another ("it", "he") the writer may have joined two sentences, so it counts
+    for less; and what the title names may be meant anywhere.
     """
     places: dict[str, list[int]] = {}
     for place, token in enumerate(near):
         for key in token.keys:
             places.setdefault(key, []).append(place)
+    away = _distances(near)
     said = frozenset().union(*(token.keys for token in claim))
     worst = 0.0
     for run in _runs(claim, EXACT):
         first, last = claim.index(run[0]), claim.index(run[-1])
-        beside = [
-            _places([token], places)
-            for token in (*_meaningful(claim[:first][::-1]), *_meaningful(claim[last + 1 :]))
-        ]
+        beside = [_places([token], places) for token in _beside(claim, first, last)]
         own, known = _places(run, places), [one for one in beside if one]
-        if not own or not known:
+        of_topic = sum(not token.keys.isdisjoint(topic) for token in run) >= len(run) / 2
+        if not own or not known or of_topic:
             continue
-        share = (len(known) - max(_together(place, known) for place in own)) / len(beside)
-        if share and not _rivals(run[0], near, known, said):
+        share = (len(known) - max(_together(place, known, away) for place in own)) / len(beside)
+        if share and not _rivals(run[0], near, known, said, away):
             share *= _UNRIVALLED
         elif share > 0.5:
             found.say(f"{named} has {_text(run)} in another connection")
@@ -313,21 +320,40 @@ def _loose(claim: Sequence[Token], near: Sequence[Token], found: _Found, named: 
     return worst
 
 
-def _together(place: int, known: Sequence[set[int]]) -> int:
+def _distances(tokens: Sequence[Token]) -> list[int]:
+    """Where each token stands, in words; the end of a sentence counts for several."""
+    result, ends = [], 0
+    for place, token in enumerate(tokens):
+        ends += token.initial
+        result.append(place + _SENTENCE_END * ends)
+    return result
+
+
+def _together(place: int, known: Sequence[set[int]], away: Sequence[int]) -> int:
     """How many words of `known`, each given by its places, stand near `place`."""
-    return sum(any(abs(place - other) <= _TOGETHER for other in one) for one in known)
+    return sum(any(abs(away[place] - away[other]) <= _TOGETHER for other in one) for one in known)
 
 
-def _rivals(token: Token, near: Sequence[Token], known: Sequence[set[int]], said: frozenset[str]) -> bool:
+def _rivals(
+    token: Token,
+    near: Sequence[Token],
+    known: Sequence[set[int]],
+    said: frozenset[str],
+    away: Sequence[int],
+) -> bool:
     """Whether another of the token's kind, which the claim has nowhere, stands where its neighbours are."""
-    spots = sorted(set().union(*known), key=lambda place: -_together(place, known))
-    most = _together(spots[0], known)
+    spots = set().union(*known)
+    most = max(_together(spot, known, away) for spot in spots)
     for spot in spots:
-        if _together(spot, known) < most:
-            break
-        for other in near[max(spot - _REACH, 0) : spot + _REACH + 1]:
-            if other.kind == token.kind and other.keys.isdisjoint(said):
-                return True
+        if _together(spot, known, away) < most:
+            continue
+        low, high = spot, spot
+        while low > 0 and low > spot - _REACH and not near[low].initial:
+            low -= 1
+        while high + 1 < len(near) and high < spot + _REACH and not near[high + 1].initial:
+            high += 1
+        if any(other.kind == token.kind and other.keys.isdisjoint(said) for other in near[low : high + 1]):
+            return True
     return False
 
 
@@ -335,9 +361,15 @@ def _places(tokens: Sequence[Token], places: Mapping[str, list[int]]) -> set[int
     return {place for token in tokens for key in token.keys for place in places.get(key, ())}
 
 
-def _meaningful(tokens: Sequence[Token]) -> list[Token]:
-    """The first two words with meaning."""
-    return [token for token in tokens if not token.stop and token.kind != "negation"][:2]
+def _beside(claim: Sequence[Token], first: int, last: int) -> list[Token]:
+    """Up to two words with meaning at each side of claim[first:last + 1], of its own clause if it has any."""
+    sides = [
+        [token for token in side if not token.stop and token.kind != "negation"][:2]
+        for side in (claim[:first][::-1], claim[last + 1 :])
+    ]
+    found = [token for side in sides for token in side]
+    own = [token for token in found if token.clause in (claim[first].clause, claim[last].clause)]
+    return own or found
 
 
 def _opposed(claim: Sequence[Token], near: Sequence[Token], pairs: Pairs, found: _Found, named: str) -> float:

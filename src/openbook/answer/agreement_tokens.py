@@ -54,6 +54,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_BEGINS = re.compile(r"[.!?:|]\s*\W*$|^\W*[.!?]\s|\n\s*(?:\n|[-*#>|])")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _ORDINAL_SUFFIXES: Final = ("st", "nd", "rd", "th")
 _MONEY: Final = frozenset("$€£¥")
@@ -113,7 +114,7 @@ def _raw_tokens(text: str) -> Iterator[Token]:
         between = text[end : match.start()]
         if any(mark in between for mark in ",;:.!?()–—") or "--" in between or "\n" in between:
             clause += 1
-        begins = begins or bool(re.search(r"[.!?:|\n]\s*\W*$|^\W*[.!?]\s", between))
+        begins = begins or bool(_BEGINS.search(between))
         for token in _tokens_of(match):
             yield replace(token, clause=clause, initial=begins)
         begins, end = False, match.end()

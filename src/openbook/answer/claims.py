@@ -43,8 +43,8 @@ _CITATION: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _RANGE: Final = re.compile(r"(\d+)\s*(?:-|–|—|\bto\b)\s*[\^#]?(\d+)|(\d+)", re.IGNORECASE)
-_INDEXED: Final = re.compile(r"(?:(?<![\w'’])[b-z]|[^\W_]_\w*|\w\$\w+|\w\([^()]*\))$")
-"""What an index follows: one small letter, a name with an underscore, `x$y`, `f(x)`."""
+_INDEXED: Final = re.compile(r"(?:(?<![\w'’])[b-z]|[^\W_]_\w*|\w\$\w+|\w\([^()]+\))$")
+"""What an index follows: one small letter, a name with an underscore, `x$y`, `f(x)`; not `f()`."""
 
 _NO_CLAIM: Final = re.compile(
     r"^\W*(?:"
@@ -130,11 +130,12 @@ def parse_citations(text: str, known_numbers: Collection[int]) -> CitedText:
             continue
         numbers, lost = _numbers(match[match.lastgroup or "square"], known)
         removed += lost
-        before, last = text[last : match.start()], match.end()
+        parts.append(text[last : match.start()])
+        length += len(parts[-1])
+        last = match.end()
         if not numbers:
-            before, last = _closed_up(text, before, last)
-        parts.append(before)
-        length += len(before)
+            last = _close_up(text, parts, last)
+            length = sum(map(len, parts))
         for number in numbers:
             mark = f"[{number}]"
             markers.append(Marker(length, length + len(mark), number))
@@ -169,10 +170,7 @@ def _no_citation(text: str, match: re.Match[str]) -> bool:
     if plain and before.endswith("[") and text[match.end() : match.end() + 1] == "]":
         return bool(re.search(r"\w\[$", before))
     if plain and _INDEXED.search(before):
-        # "x[1]." may be either; a citation ends a clause, an index mostly does not.
-        return not (
-            before.endswith(")") and text[match.end() : match.end() + 1] in ("", ".", ",", ";", "\n", "[")
-        )
+        return True
     return bool(re.search(r"[,;-]", inside)) and bool(re.search(r"(?<!\d)0(?!\d)", inside))
 
 
@@ -186,14 +184,18 @@ def _numbers(inside: str, known: set[int]) -> tuple[list[int], int]:
     return numbers, len(found) - len(numbers)
 
 
-def _closed_up(text: str, before: str, last: int) -> tuple[str, int]:
-    """Close the gap that a marker leaves when it is taken away."""
+def _close_up(text: str, parts: list[str], last: int) -> int:
+    """Close the gap that a marker leaves when it is taken away; return where the text goes on."""
     after = text[last : last + 1]
-    if before.endswith((" ", "\t")) and (not after or after in " \t\n.,;:!?)]。，"):
-        return before.rstrip(" \t"), last
-    if (not before or before.endswith("\n")) and after in (" ", "\t"):
-        return before, last + 1
-    return before, last
+    written = "".join(parts[-2:])
+    if written.endswith((" ", "\t")) and (not after or after in " \t\n.,;:!?)]。，"):
+        while parts and not parts[-1].rstrip(" \t"):
+            parts.pop()
+        if parts:
+            parts[-1] = parts[-1].rstrip(" \t")
+    elif (not written or written.endswith("\n")) and after in (" ", "\t"):
+        return last + 1
+    return last
 
 
 # -- claims ------------------------------------------------------------------------

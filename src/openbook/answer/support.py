@@ -351,13 +351,13 @@ class SupportChecker:
         neighbours = [ground.units[place] for place in sorted(beside) if 0 <= place < len(ground.units)]
         own = frozenset().union(*(ground.units[place].words for place in rest.places))
         wider = own.union(ground.context, *(unit.words for unit in neighbours))
-        around = self._context_keys(ground).union(
-            *(token.keys for unit in neighbours for token in self._tokens(unit))
-        )
+        topic = self._context_keys(ground)
+        around = topic.union(*(token.keys for unit in neighbours for token in self._tokens(unit)))
         agreement = compare(
             claim.tokens,
             [token for place in sorted(rest.places) for token in self._tokens(ground.units[place])],
             around=around,
+            topic=topic,
             anywhere=self._keys(ground),
             named=ground.named,
         )
