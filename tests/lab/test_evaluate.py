@@ -11,6 +11,7 @@ from openbook import Document, Library, Progress, Settings
 from openbook.embed import HashEmbedder
 from openbook.lab.evaluate import evaluate_beir, evaluate_questions
 from openbook.lab.labelled_sets import BeirSet, Gold, LabelledAnswer, Question
+from openbook.types import Exchange
 
 TEXTS = {
     "holidays.md": "# Holidays\n\nEverybody gets 28 days of paid holiday a year.\n",
@@ -61,6 +62,35 @@ def test_labelled_answers_are_compared_with_what_was_quoted(library: Library) ->
     assert evaluation.measures["answers_with_gold_sentence"] == 1.0
     assert evaluation.measures["not_found_auroc"] == 1.0
     assert evaluation.counts["answerable"] == evaluation.counts["unanswerable"] == 1
+
+
+def test_what_was_asked_before_is_measured_against_the_question_alone(library: Library) -> None:
+    queries = {"q1": "parking permit", "q2": "and what does it cost a year?"}
+    grades = {"q1": {"parking.md": 1}, "q2": {"printer.md": 1}}
+    history = {"q2": (Exchange("the printer on the second floor"),)}
+    labelled = BeirSet(Path("unused"), queries, grades, histories=history)
+    evaluation = evaluate_beir(library, labelled)
+    assert evaluation.groups["follow-ups"]["hit@1"] == evaluation.groups["first questions"]["hit@1"] == 1.0
+    assert evaluation.groups["follow-ups alone"]["hit@1"] == 0.0
+    assert evaluation.measures["hit@1"] == 1.0
+
+
+def test_later_turns_of_conversations_are_measured_with_and_without_history(library: Library) -> None:
+    toner = ((Gold("printer.md", "The printer on the second floor needs blue toner."),),)
+    questions = (
+        Question("c.1", "conversation", "the printer on the second floor", toner),
+        Question(
+            "c.2",
+            "conversation",
+            "and what does it cost a year?",
+            toner,
+            (Exchange("the printer, second floor"),),
+        ),
+    )
+    groups = evaluate_questions(library, questions).groups
+    assert groups["turn 2"]["hit@1"] == 1.0
+    assert groups["turn 2 alone"]["hit@1"] == 0.0
+    assert groups["conversation"]["hit@1"] == 0.5
 
 
 def test_questions_with_quotes(library: Library) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from openbook.errors import UsageError
 from openbook.lab.labelled_sets import Gold, read_beir, read_questions
+from openbook.types import Exchange
 
 
 def write_lines(path: Path, *rows: object) -> Path:
@@ -42,6 +43,15 @@ def test_a_beir_folder(folder: Path) -> None:
 def test_another_query_file(folder: Path) -> None:
     write_lines(folder / "short.jsonl", {"_id": "q1", "text": "k"})
     assert read_beir(folder, queries="short.jsonl").queries == {"q1": "k"}
+
+
+def test_a_query_may_be_a_conversation(folder: Path) -> None:
+    text = "|user|: a lock?\n|agent|: Yes,\nof iron.\n|user|:  and a key? "
+    write_lines(folder / "talk.jsonl", {"_id": "q1", "text": text})
+    labelled = read_beir(folder, queries="talk.jsonl")
+    assert labelled.queries == {"q1": "and a key?"}
+    assert labelled.histories == {"q1": (Exchange("a lock?", answer="Yes,\nof iron."),)}
+    assert read_beir(folder).histories == {}
 
 
 @pytest.mark.parametrize(
