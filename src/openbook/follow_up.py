@@ -16,16 +16,22 @@ How much a question needs the conversation is judged by two signals:
 
     weight = 0.1 + 1.0 · gain + 0.25 · (1 if it refers to something), within 0 and 0.6
 
-Those numbers are fitted by `scripts/fit_follow_up.py`, which says what they
-are worth on three sets of conversations, and what they cost where the subject
-changes. The script's questions are English; other languages have the gain.
+Those numbers are fitted by `scripts/fit_follow_up.py`. Later questions of
+conversations gain by them, in nDCG@10: cloud documentation .313 → .360 (asked
+as a person rewrote them: .332), finance posts .264 → .302 (rewritten .325),
+each ± .02; on a book, the right place is among the first five for 20 of 20
+questions instead of 6. Questions about something else, asked after a
+conversation, lose .008 on aerodynamics abstracts and nothing on the other two.
+The pronouns are judged in the library's main language; where that fails, the
+gain remains.
 
-Refused, all measured by that script or beside it: one weight for every
-question (half the gain, and three times the damage after a change of subject);
-the mean of the earlier questions' vectors instead of the text in context
-(nothing gained on finance questions); the words of the evidence found before
-(no gain beyond the questions' words), and its vectors (a gain within the
-noise, for embedding ten times as much text).
+Refused: one weight for every question (the best one, 0.3, gains .025 on finance
+posts instead of .038, loses .011 after a change of subject, and lifts half as
+many of the book's questions), and the mean of the earlier questions' vectors
+instead of the text in context (.004 on finance posts). Refused too, although
+it is at hand: the evidence found before. Its words change nothing beyond the
+questions' words, and its vectors less than the noise (.003 to .008), for
+embedding ten times as much text.
 """
 
 from __future__ import annotations
