@@ -9,6 +9,18 @@ stand at the end, fitted by `scripts/fit_support.py`.
 The evidence is text and nothing else: a sentence in it that calls something
 true, cites, or orders is compared word by word like any other.
 
+Measured with that script on 434 claims of written answers (clapnq), questions
+kept together in cross-validation: area under the ROC curve .995 against a
+random other passage, .987 against the most similar one, .971 against the right
+passage with one number (.977), name (.98 where it came from elsewhere, .94
+where from the same passage) or negation (.98) changed. At the shipped threshold
+6 % of the gold claims are marked wrongly and 1 % of the sentences of the source
+itself; 10 % of the changed numbers, 7 % of the foreign names, 25 % of the names
+from the same passage and 2 % of the negations get through. On a book that
+nothing was fitted on, with terse answers full of code, .97 against another
+section and .90 against a change, with 22 % of the gold claims marked wrongly.
+Without vectors the figures are the same to a hundredth.
+
 Refused: a model of entailment. It would judge paraphrases better, and cost a
 second download and most of the time of an answer; and asking the model that
 wrote the claim, which is the one that is being checked.
@@ -451,17 +463,18 @@ def _kin(one: str, other: str) -> bool:
 
 
 THRESHOLD: Final = 0.5
+"""Probability from which a claim counts as supported."""
 CALIBRATION: Final = Calibration(
-    bias=-3.530,
+    bias=-3.434,
     weights={
-        "context": 3.033, "cosine": 1.330, "order": 2.122, "numbers_absent": -1.831, "names_absent": -1.204,
-        "swapped": -4.869, "loose": -3.862, "negated": -6.086, "opposed": -6.025, "units": -7.496,
+        "context": 2.477, "cosine": 1.379, "order": 2.652, "numbers_absent": -5.000, "names_absent": -1.185,
+        "swapped": -4.900, "loose": -4.930, "negated": -6.226, "opposed": -6.164, "units": -7.830,
     },
 )  # fmt: skip
 WORDS_ONLY: Final = Calibration(
-    bias=-3.283,
+    bias=-3.181,
     weights={
-        "context": 3.505, "order": 2.660, "numbers_absent": -1.767, "names_absent": -1.225,
-        "swapped": -4.845, "loose": -3.945, "negated": -6.124, "opposed": -5.978, "units": -7.419,
+        "context": 2.950, "order": 3.231, "numbers_absent": -5.000, "names_absent": -1.204, "swapped": -4.879,
+        "loose": -5.013, "negated": -6.265, "opposed": -6.116, "units": -7.760,
     },
 )  # fmt: skip
