@@ -14,7 +14,7 @@ question in thirty), and showing the model's own citations unchecked.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -87,18 +87,30 @@ class Writer:
             return
         with ThreadPoolExecutor(1, "openbook-confidence") as closer_look:
             draft = _Draft()
-            confidence: Future[float] | None = None
-            for event in self._written(found, evidence, history, draft):
-                yield event
-                # Begun only now: until the request has left, every core is wanted for that.
-                confidence = confidence or closer_look.submit(self._confidence, found, evidence)
-            sure = confidence.result() if confidence is not None else self._confidence(found, evidence)
+            begun: list[Future[float]] = []
+
+            def look() -> None:
+                if not begun:
+                    begun.append(closer_look.submit(self._confidence, found, evidence))
+
+            yield from self._written(found, evidence, history, draft, look)
+            look()
+            sure = begun[0].result()
         yield VerificationEvent(self._timed(self._checked(blank, draft, sure), found, started))
 
     def _written(
-        self, found: Found, evidence: Sequence[Evidence], history: Sequence[Exchange], draft: _Draft
+        self,
+        found: Found,
+        evidence: Sequence[Evidence],
+        history: Sequence[Exchange],
+        draft: _Draft,
+        look: Callable[[], None],
     ) -> Iterator[Event]:
-        """Let the model write; pass its events on and keep what arrives in `draft`."""
+        """Let the model write; pass its events on and keep what arrives in `draft`.
+
+        `look` is called when the first text arrives: until the request has
+        left, every core is wanted for that.
+        """
         writing = write(
             found.ranked,
             evidence,
@@ -116,6 +128,7 @@ class Writer:
                     draft.shown = frozenset(piece.number for piece in event.evidence)
                     continue
                 if isinstance(event, TokenEvent):
+                    look()
                     draft.text += event.text
                 elif isinstance(event, UsageEvent):
                     draft.usage = event.usage

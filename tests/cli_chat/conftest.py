@@ -44,6 +44,9 @@ class Result:
 Talk: TypeAlias = Callable[..., Result]
 
 
+CTRL_C = "\x03"
+
+
 class Terminal:
     """A process with a terminal of its own, on which Ctrl-C and Ctrl-D mean what they mean."""
 
@@ -73,10 +76,30 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._control, text.encode())
 
-    def finish(self) -> int:
+    def interrupt(self, wanted: str = "") -> None:
+        """Press Ctrl-C until `wanted` is written, or the process ends where nothing is wanted.
+
+        One that arrives just when the prompt has been written, and readline has
+        not begun to wait, is noticed with the next key only; a person presses again.
+        """
+        for _ in range(5):
+            self.type(CTRL_C)
+            while select.select([self._control], [], [], 10)[0]:
+                if not self._read_some():
+                    assert not wanted, f"the process ended before it wrote {wanted!r}: {self.text!r}"
+                    return
+                if wanted and wanted in self.text:
+                    self.read_until(wanted)
+                    return
+        raise AssertionError(f"Ctrl-C had no effect; so far: {self.text!r}")
+
+    def finish(self, *, seconds: float = 120) -> int:
         """Read the rest and return the exit code."""
-        while self._read_some():
-            continue
+        while True:
+            ready, _, _ = select.select([self._control], [], [], seconds)
+            assert ready, f"nothing new in {seconds} s, and no end; so far: {self.text!r}"
+            if not self._read_some():
+                break
         os.close(self._control)
         return self.process.wait()
 

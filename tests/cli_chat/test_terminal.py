@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from openbook.library import Library
-from tests.cli_chat.conftest import OPENBOOK, SETTINGS, SLOW, Terminal
+from tests.cli_chat.conftest import CTRL_C, OPENBOOK, SETTINGS, SLOW, Terminal
 
 Start = Callable[..., Terminal]
-CTRL_C, CTRL_D = "\x03", "\x04"
+CTRL_D = "\x04"
 
 
 def test_ctrl_c_stops_an_answer_and_keeps_what_arrived(terminal: Start, library: Path) -> None:
@@ -40,16 +40,15 @@ def test_ctrl_c_stops_an_answer_and_keeps_what_arrived(terminal: Start, library:
 def test_ctrl_c_twice_at_the_prompt_leaves(terminal: Start, library: Path) -> None:
     chat = terminal(*OPENBOOK, "chat")
     chat.read_until("> ")
-    chat.type(CTRL_C)
-    chat.read_until("Press Ctrl-C again, or Ctrl-D, to leave.")
+    chat.interrupt("Press Ctrl-C again, or Ctrl-D, to leave.")
     chat.read_until("> ")
     chat.type("/help\n")
     chat.read_until("Anything else is a question.")
     chat.read_until("> ")
-    chat.type(CTRL_C)  # the first one again: a line was typed in between
-    chat.read_until("Press Ctrl-C again, or Ctrl-D, to leave.")
+    # the first one again: a line was typed in between
+    chat.interrupt("Press Ctrl-C again, or Ctrl-D, to leave.")
     chat.read_until("> ")
-    chat.type(CTRL_C)
+    chat.interrupt()
     assert chat.finish() == 0
     assert "Traceback" not in chat.text
 

@@ -23,28 +23,28 @@ NAME_A_MODEL: Final = (
 )
 
 
-def print_answer(answer: Answer) -> None:
-    """Print an answer and what it rests on, or the nearest misses."""
+def print_answer(answer: Answer, *, tip: bool = False) -> None:
+    """Print an answer and what it rests on, or the nearest misses; `tip` says how to name a model."""
     console = stdout_console()
     if answer.status == "answered":
         print_indented(console, Text(flowing(printable(marked_text(answer)))), indent=0)
         console.print()
-        print_rest(answer)
+        print_rest(answer, tip=tip)
         return
     console.print(Text("Not in your documents.", style="bold"))
     if answer.evidence:
         console.print(Text("What came nearest:\n", style="dim"))
     for evidence in answer.evidence[:3]:
         _print_miss(console, evidence, answer.question)
-    _print_footer(console, answer)
+    _print_footer(console, answer, tip=tip)
 
 
-def print_rest(answer: Answer) -> None:
+def print_rest(answer: Answer, *, tip: bool = False) -> None:
     """Print what belongs under the text of an answer: sources, claims without support, the footer."""
     console = stdout_console()
     _print_sources(console, answer)
     _print_unsupported(console, answer)
-    _print_footer(console, answer)
+    _print_footer(console, answer, tip=tip)
 
 
 def _print_unsupported(console: Console, answer: Answer) -> None:
@@ -92,7 +92,7 @@ def _heading(evidence: Evidence) -> Text:
     return line
 
 
-def _print_footer(console: Console, answer: Answer) -> None:
+def _print_footer(console: Console, answer: Answer, *, tip: bool) -> None:
     parts = [f"Confidence {answer.confidence:.2f}"]
     if answer.generator:
         parts.append(answer.generator)
@@ -101,5 +101,5 @@ def _print_footer(console: Console, answer: Answer) -> None:
     console.print(Text(" · ".join(parts), style="dim"))
     for note in answer.notes:
         print_indented(console, Text(one_line(note), style="dim"), indent=0)
-    if answer.generator == "quotes":
+    if tip and answer.generator == "quotes":
         console.print(Text(NAME_A_MODEL, style="dim"))

@@ -102,7 +102,7 @@ def ask(
             from openbook.cli.streaming import show_events
 
             tokens = sys.stdout.isatty() and not strict and schema is None
-            answer = show_events(events, tokens=tokens, show_prompt=show_prompt, explain=explain)
+            answer = show_events(events, tokens=tokens, show_prompt=show_prompt, explain=explain, tip=True)
     if answer.status == "not_found":
         return NOT_FOUND
     return DONE if answer.complete else FAILED

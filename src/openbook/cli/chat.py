@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import redirect_stdout
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -25,8 +24,6 @@ from openbook.errors import OpenbookError, UsageError
 
 if TYPE_CHECKING:
     from openbook.cli.chat_commands import Session
-    from openbook.events import Event
-    from openbook.types import Answer
 
 PROMPT: Final = "> "
 
@@ -151,36 +148,10 @@ def _answer(session: Session, question: str) -> None:
     tokens = sys.stdout.isatty() and not session.strict
     try:
         show_events(stream, tokens=tokens)
-    except KeyboardInterrupt:
-        _show_stopped(_stopped(stream), shown=tokens)
     finally:
         if isinstance(stream, Generator):
             stream.close()  # what had arrived is kept now, not whenever the stream is forgotten
     sys.stdout.write("\n")
-
-
-def _stopped(stream: Iterator[Event]) -> Answer:
-    """Tell a stream to stop, and return what it makes of what has arrived."""
-    from openbook.answering import final_answer
-
-    if not isinstance(stream, Generator):
-        raise KeyboardInterrupt
-    try:
-        event = stream.throw(KeyboardInterrupt())
-    except StopIteration:
-        raise KeyboardInterrupt from None
-    return final_answer(chain([event], stream))
-
-
-def _show_stopped(answer: Answer, *, shown: bool) -> None:
-    """Print what belongs to an answer that was stopped: its text unless `shown`, and its sources."""
-    from openbook.cli.answers import print_answer, print_rest
-
-    sys.stdout.write("\n\n")
-    if shown and answer.status == "answered":
-        print_rest(answer)
-    else:
-        print_answer(answer)
 
 
 def _typed(session: Session) -> Iterator[str]:

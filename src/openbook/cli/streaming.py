@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -33,46 +34,84 @@ _SHOWN_STEP = 100
 
 
 def show_events(
-    events: Iterator[Event], *, tokens: bool, show_prompt: bool = False, explain: bool = False
+    events: Iterator[Event],
+    *,
+    tokens: bool,
+    show_prompt: bool = False,
+    explain: bool = False,
+    tip: bool = False,
 ) -> Answer:
     """Print a stream of events and return its answer.
 
     `tokens` shows text as it arrives; without it the checked text is printed at
     the end, as it should be where an answer is piped on, or where claims may
     still be dropped from it. Prompts and errors that are tried again go to
-    stderr, so that stdout holds the answer alone.
+    stderr, so that stdout holds the answer alone. `tip` says how to name a
+    model where there is none. Ctrl-C stops the answer and keeps what arrived;
+    raises KeyboardInterrupt if nothing had.
     """
-    console = stdout_console()
+    screen = _Screen(tokens, show_prompt, explain)
+    try:
+        for event in events:
+            screen.show(event)
+    except KeyboardInterrupt:
+        for event in stopped(events):
+            screen.show(event)
+    answer = screen.answer
+    if answer is None:
+        raise UsageError("The stream of events ended without an answer; expected a verification at its end.")
+    if screen.arrived:
+        sys.stdout.write("\n\n")
+    if screen.arrived and answer.status == "answered":
+        print_rest(answer, tip=tip)
+    else:
+        print_answer(answer, tip=tip)
+    return answer
+
+
+def stopped(events: Iterator[Event]) -> Iterator[Event]:
+    """Tell a stream to stop, and yield what it makes of what has arrived.
+
+    Raises KeyboardInterrupt if that is nothing.
+    """
+    if not isinstance(events, Generator):
+        raise KeyboardInterrupt
+    try:
+        event = events.throw(KeyboardInterrupt())
+    except StopIteration:
+        raise KeyboardInterrupt from None
+    yield event
+    yield from events
+
+
+@dataclass(slots=True)
+class _Screen:
+    """What is shown of a stream, and what has been shown of it so far."""
+
+    tokens: bool
+    show_prompt: bool
+    explain: bool
+    arrived: bool = False
     answer: Answer | None = None
-    arrived = False
-    for event in events:
+
+    def show(self, event: Event) -> None:
         match event:
-            case RetrievalEvent() if tokens or explain:
-                _show_retrieval(console, event, explain=explain)
-            case PromptEvent() if show_prompt:
+            case RetrievalEvent() if self.tokens or self.explain:
+                _show_retrieval(stdout_console(), event, explain=self.explain)
+            case PromptEvent() if self.show_prompt:
                 show_prompt_event(event)
-            case TokenEvent() if tokens:
-                sys.stdout.write(printable(event.text if arrived else event.text.lstrip()))
+            case TokenEvent() if self.tokens:
+                sys.stdout.write(printable(event.text if self.arrived else event.text.lstrip()))
                 sys.stdout.flush()
-                arrived = arrived or bool(event.text.strip())
+                self.arrived = self.arrived or bool(event.text.strip())
             case ToolCallEvent():
                 _show_step(event.step)
             case ErrorEvent():
-                _show_error(event, in_line=arrived)
+                _show_error(event, in_line=self.arrived)
             case VerificationEvent():
-                answer = event.answer
+                self.answer = event.answer
             case _:
                 pass
-    if answer is None:
-        raise UsageError("The stream of events ended without an answer; expected a verification at its end.")
-    if arrived and answer.status == "answered":
-        sys.stdout.write("\n\n")
-        print_rest(answer)
-    else:
-        if arrived:
-            sys.stdout.write("\n\n")
-        print_answer(answer)
-    return answer
 
 
 def show_prompt_event(event: PromptEvent) -> None:
