@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from openbook.types import Answer, Evidence
 
 
-NAME_A_MODEL: Final = (
-    "These are quotes. A language model writes answers: --model provider:name, or OPENBOOK_MODEL."
-)
+NAME_A_MODEL: Final = "Quoted, because no language model is named: --model provider:name, or OPENBOOK_MODEL."
 
 
 def print_answer(answer: Answer, *, tip: bool = False) -> None:
@@ -36,7 +34,7 @@ def print_answer(answer: Answer, *, tip: bool = False) -> None:
         console.print(Text("What came nearest:\n", style="dim"))
     for evidence in answer.evidence[:3]:
         _print_miss(console, evidence, answer.question)
-    _print_footer(console, answer, tip=tip)
+    _print_footer(console, answer, tip=False)
 
 
 def print_rest(answer: Answer, *, tip: bool = False) -> None:
