@@ -83,7 +83,7 @@ class Chat:
         self._ledger = ledger
         self._ask_stream = ask_stream
         self._compact = compact
-        self._name = name
+        self._name = _checked_name(name) if name else ""
         self._turns: list[Turn] = []
         self._conversation: Conversation | None = None
         if conversation is not None:
@@ -145,9 +145,7 @@ class Chat:
 
     def rename(self, name: str) -> None:
         """Give the conversation another name. Raises UsageError for an empty one."""
-        if not name.strip():
-            raise UsageError(f"A conversation cannot have the name {name!r}; give it at least one word.")
-        self._name = name
+        self._name = _checked_name(name)
         if self._conversation is not None:
             self._conversation = self._ledger.rename_conversation(self._conversation.id, name)
 
@@ -175,8 +173,9 @@ class Chat:
         if self._conversation is None:
             return
         now = self._ledger.conversation(self._conversation.id)
-        if (now.turns, now.losses) != (len(self._turns), self._conversation.losses):
-            self._turns = self._ledger.turns(now.id)
+        unkept = [turn for turn in self._turns if not turn.id]
+        if (now.turns, now.losses) != (len(self._turns) - len(unkept), self._conversation.losses):
+            self._turns = [*self._ledger.turns(now.id), *unkept]
         self._conversation = now
 
     def _keep(self, answer: Answer, losses: int | None) -> None:
@@ -188,8 +187,9 @@ class Chat:
                 name = self._name or name_from(answer.question)
                 self._conversation = self._ledger.put_conversation(name)
             turn = self._ledger.put_turn(self._conversation.id, answer, seen_losses=losses)
-        # In memory the answer stays whole, with notes that are not kept, unless documents took it.
-        self._turns.append(turn if turn.redacted else replace(turn, answer=answer))
+        # In memory the answer stays whole, with notes that are not kept, unless documents took some of it.
+        took = turn.redacted or len(turn.answer.evidence) < len(answer.evidence)
+        self._turns.append(turn if took else replace(turn, answer=answer))
 
     def _linked(self, answer: Answer) -> Answer:
         if all(piece.url for piece in answer.evidence):
@@ -273,6 +273,12 @@ def name_from(question: str) -> str:
         return line
     cut = line.rfind(" ", NAME_CHARACTERS // 2, NAME_CHARACTERS)
     return f"{line[: cut if cut > 0 else NAME_CHARACTERS - 1].rstrip()}…"
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip():
+        raise UsageError(f"A conversation cannot have the name {name!r}; give it at least one word.")
+    return name
 
 
 def find_conversation(ledger: Ledger, wanted: int | str) -> Conversation:

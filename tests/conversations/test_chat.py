@@ -290,6 +290,28 @@ def test_a_library_that_is_only_read_can_be_talked_to(library: Library) -> None:
     assert library.conversations() == []
 
 
+def test_what_is_asked_of_a_kept_conversation_that_is_only_read_goes_on_as_well(
+    begin: Begin, library: Library
+) -> None:
+    kept = begin("Fish.")
+    kept.ask("What does the heron eat?")
+    with Ledger(library.path / LEDGER_NAME, read_only=True) as ledger:
+        scripted = Scripted(library, "Yes.", "No.")
+        chat = Chat(ledger, scripted, conversation=kept.id)
+        chat.ask("And the swift?")
+        chat.ask("And the oak?")
+        assert [exchange.answer for exchange in scripted.asked[1]] == ["Fish.", "Yes."]
+        assert [turn.answer.text for turn in chat.turns] == ["Fish.", "Yes.", "No."]
+        kept.ask("And the jay?")
+        assert len(chat.turns) == 4
+    assert len(kept.turns) == 2
+
+
+def test_a_name_without_a_word_is_refused_before_anything_is_asked(begin: Begin) -> None:
+    with pytest.raises(UsageError, match="cannot have the name '  '"):
+        begin("Fish.", name="  ")
+
+
 def test_text_that_no_database_can_hold_is_kept_as_well_as_possible(begin: Begin, tmp_path: Path) -> None:
     chat = begin("half \udc80 a pair and \0")
     chat.ask("heron \udcff?")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from openbook.conversing import Chat
+from openbook.events import Event, VerificationEvent
 from openbook.library import Library
+from openbook.types import Answer, Step
 from tests.conversations.conftest import SETTINGS, Scripted, files_with
 
 Begin = Callable[..., Chat]
@@ -225,3 +229,58 @@ def test_a_renamed_file_keeps_its_quotes(begin: Begin, library: Library, secret:
     (turn,) = library.chat(chat.id).turns
     assert turn.answer.text == f"“{QUOTE}”"
     assert "names.md" in {piece.path for piece in turn.answer.evidence}
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"value": {"found": [f"Alan\n{SECRET}\tand others"]}},
+        {"steps": (Step(1, "search", {"written": f'{{"query": "\\n{SECRET}'}, "", 0.1),)},
+        {"steps": (Step(1, "search", {"written": '{"query": "\\u0078yzzyplugh'}, "", 0.1),)},
+    ],
+    ids=["value", "after an escape", "written as an escape"],
+)
+def test_words_behind_an_escape_of_json_go_too(library: Library, secret: Path, kept: dict[str, Any]) -> None:
+    scripted = Scripted(library, "The grey heron.")
+
+    def answering(question: str, **options: Any) -> Iterator[Event]:
+        for event in scripted(question, **options):
+            if isinstance(event, VerificationEvent):
+                answer: Answer = replace(event.answer, **kept)
+                event = VerificationEvent(answer)
+            yield event
+
+    chat = Chat(library._ledger, answering)
+    chat.ask("How is the heron of the mill called?")
+    assert not chat.turns[0].redacted
+    library.remove("secret.md")
+    holds_together(library)
+    assert chat.turns[0].redacted
+
+
+def test_characters_may_be_composed_in_another_way(library: Library, documents: Path, begin: Begin) -> None:
+    file = documents / "names.md"
+    file.write_text("# Names\n\nThe heron of the mill is called Zoe\u0308lie.\n", encoding="utf-8")
+    library.add(documents)
+    chat = begin("They call it Zo\u00eblie.")
+    chat.ask("How is the heron of the mill called?")
+    library.remove("names.md")
+    assert chat.turns[0].answer.text == ""
+
+
+def test_evidence_that_goes_while_an_answer_is_written_is_no_history_for_the_next(
+    begin: Begin, library: Library, secret: Path
+) -> None:
+    chat = begin("Nobody can tell.")
+    scripted = chat._ask_stream
+    assert isinstance(scripted, Scripted)
+
+    def removing() -> None:
+        with Library(library.path, settings=SETTINGS) as other:
+            other.remove("secret.md")
+
+    scripted.before_the_end = removing
+    answer = chat.ask("How is the heron of the mill called?")
+    assert any(SECRET in piece.text for piece in answer.evidence)
+    assert not any(SECRET in piece.text for turn in chat.turns for piece in turn.answer.evidence)
+    assert SECRET not in repr(chat.history)

@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -41,6 +42,9 @@ ReadText: TypeAlias = Callable[[sqlite3.Connection, int, int, int], str]
 _WIDE: Final = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD: Final = re.compile(f"[{_WIDE}]|[^\\W{_WIDE}]+")
 """A word; in scripts written without blanks, a character."""
+
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[bfnrt])")
+"""What stands for one character in the text of JSON; it must not look like the beginning of a word."""
 
 _BEGINNING: Final = 6
 """Words that share so many characters count as one word with different endings."""
@@ -165,9 +169,9 @@ def without(answer: Answer, lost: Iterable[Citation]) -> Answer:
 
 
 def words(*texts: str) -> Iterator[str]:
-    """Yield the words of texts, without regard to case."""
+    """Yield the words of texts, without regard to case and to how their characters are composed."""
     for text in texts:
-        yield from _WORD.findall(text.casefold())
+        yield from _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def meanwhile() -> str:
@@ -304,10 +308,15 @@ def _leaks(answer: Answer, gone: AbstractSet[str], allowed: AbstractSet[str]) ->
         answer.text,
         answer.meant,
         *(reason for claim in answer.claims for reason in claim.reasons),
-        *(str(value) for step in answer.steps for value in step.arguments.values()),
-        json.dumps(answer.value, ensure_ascii=False),
+        *(_unescaped(str(value)) for step in answer.steps for value in step.arguments.values()),
+        _unescaped(json.dumps(answer.value, ensure_ascii=False)),
     )
     return any(
         word in only_there or (len(word) >= _BEGINNING and word[:_BEGINNING] in beginnings)
         for word in set(said) - allowed
     )
+
+
+def _unescaped(text: str) -> str:
+    """Text of JSON, or with some in it, whose words can be told apart."""
+    return _ESCAPE.sub(lambda found: chr(int(found.group(1), 16)) if found.group(1) else " ", text)
