@@ -11,8 +11,9 @@ import threading
 import pytest
 
 from openbook.answer.language_model import Tool
+from openbook.backends.background_loop import submit
 from openbook.backends.limiter import Limiter
-from openbook.errors import UsageError
+from openbook.errors import ReplyBroken, UsageError
 from openbook.language_models import open_model
 from openbook.settings import Settings
 from openbook.types import Message, ToolCall
@@ -69,6 +70,50 @@ def test_a_reply_that_is_dropped_closes_the_connection(serve: Serve) -> None:
     del reply, parts
     gc.collect()
     assert asked.server.requests[0].left.wait(WAIT)
+
+
+@pytest.mark.parametrize("entry", [Hang(), Hang("some text")], ids=["before it began", "within it"])
+def test_a_thread_that_waits_for_a_reply_that_another_leaves_is_told(serve: Serve, entry: Hang) -> None:
+    asked = serve(entry)
+    reply = asked.model.reply(QUESTION)
+    told: list[str] = []
+
+    def wait() -> None:
+        try:
+            asked.arrived.extend(reply)
+        except ReplyBroken as error:
+            told.append(str(error))
+
+    with reply:
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        assert asked.server.wait_for_requests(1)
+    waiting.join(WAIT)
+    assert not waiting.is_alive()
+    assert all("stopped" in error for error in told)  # none where it was between two parts
+    assert len(asked.server.requests) == 1
+
+
+def test_a_request_that_is_dropped_before_it_began_gives_its_turn_back(serve: Serve) -> None:
+    """The loop is busy, so that the work is cancelled before its first step."""
+    asked = serve()
+    limiter = asked.model.limiter = Limiter(requests_per_minute=1, clock=lambda: 0.0)
+    asked.model.prepare()
+    busy, free = threading.Event(), threading.Event()
+
+    async def block() -> None:
+        busy.set()
+        free.wait(WAIT)
+
+    blocking = submit(block())
+    assert busy.wait(WAIT)
+    reply = asked.model.reply(QUESTION)
+    reply.__enter__()
+    del reply
+    gc.collect()
+    free.set()
+    blocking.result(WAIT)
+    assert not limiter._running
 
 
 def test_a_reply_that_was_left_gives_nothing_more(serve: Serve) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from openbook.answer.language_model import Tool
 from openbook.backends.embedding_request import PassingFailure
+from openbook.backends.in_threads import Stopped
 from openbook.backends.model_names import ModelTarget
 from openbook.backends.model_windows import Window, context_window
 from openbook.backends.retrying import retrying
@@ -265,8 +266,7 @@ class PydanticReply:
 
     def _try(self) -> str | ToolCall:
         """One attempt: its first part. Raises PassingFailure or the LanguageModelError that it ended with."""
-        attempt = self._started()
-        item = attempt.items.get()
+        item = Stopped() if self._over else self._started().items.get()
         if isinstance(item, str | ToolCall):
             return item
         self._attempt = None
@@ -340,8 +340,9 @@ class _Attempt:
         self._slot: Slot | None = None
         if model.limiter is not None:
             self._slot = model.limiter.request(_reserved(model, messages, max_tokens))
-        answered = self._slot.finish if self._slot is not None else _nothing
+        answered = self._slot.finish if self._slot is not None else lambda: None
         self.future: Future[None] = submit(_deliver(client, request, put=self.items.put, answered=answered))
+        self.future.add_done_callback(self._left)  # work that is cancelled soon enough never begins
 
     def used(self, tokens: int) -> None:
         """So many tokens were used."""
@@ -351,12 +352,13 @@ class _Attempt:
     def stop(self) -> None:
         """Close the connection if the reply is still under way."""
         self.future.cancel()
-        if self._slot is not None:
-            self._slot.finish()
 
-
-def _nothing() -> None:
-    """What is done where no limits hold."""
+    def _left(self, future: Future[None]) -> None:
+        """Let go of what holds on to an attempt that was cancelled: its slot, and a thread that waits."""
+        if future.cancelled():
+            self.items.put(Stopped())
+            if self._slot is not None:
+                self._slot.finish()
 
 
 def _reserved(model: PydanticModel, messages: Sequence[Message], max_tokens: int | None) -> int:

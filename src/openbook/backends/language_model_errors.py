@@ -20,6 +20,7 @@ import httpx2
 from pydantic_ai import exceptions
 
 from openbook.backends.embedding_request import PassingFailure
+from openbook.backends.in_threads import Stopped
 from openbook.backends.model_clients import NotStreamed
 from openbook.backends.model_names import ModelTarget, key_advice
 from openbook.errors import (
@@ -74,6 +75,8 @@ class Failures:
 
     def before_reply(self, error: Exception) -> LanguageModelError | PassingFailure:
         """The meaning of a failure before anything of a reply had arrived."""
+        if isinstance(error, Stopped):
+            return ReplyBroken(f"The reply of {self.who} was stopped before it began.")
         if isinstance(error, NoReply):
             return self._empty(error)
         if isinstance(error, exceptions.ModelAPIError):
@@ -94,6 +97,8 @@ class Failures:
         timeout = isinstance(error, exceptions.ModelTimeoutError | httpx2.TimeoutException)
         if timeout:
             reason = f"it was silent for {self.seconds:g} s (setting model_seconds)"
+        elif isinstance(error, Stopped):
+            reason = "it was stopped"
         elif isinstance(error, NoReply):
             reason = f"its content filter stopped it ({error.finish!r})"
         else:
