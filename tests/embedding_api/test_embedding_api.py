@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openbook.backends.embedding_api import BATCH_TEXTS, KEYS, EmbeddingApi
+from openbook.backends.embedding_api import BATCH_TEXTS, KEYS, OPENAI, EmbeddingApi
 from openbook.backends.limiter import Limiter
 from openbook.backends.retrying import LONGEST_WAIT
 from openbook.embedders import open_embedder
@@ -229,6 +229,12 @@ ERRORS: list[tuple[Any, type[OpenbookError], str]] = [
     (Fail(200, body='{"data": [{"index": 0, "embedding": [NaN, 1]}]}'), ReplyBroken, "finite"),
     (Fail(200, body='{"data": [{"index": 0, "embedding": 1}]}'), ReplyBroken, "rows"),
     (Empty(), ReplyBroken, "0 rows for 1 texts"),
+    (Fail(200, body='{"data": [{"index": 0, "embedding": [1e39, 1]}]}'), ReplyBroken, "finite"),
+    (Fail(200, body='{"data": [{"index": 0, "embedding": [1%s]}]}' % ("0" * 400)), ReplyBroken, "vectors"),
+    (Fail(200, body='{"data": [{"index": Infinity, "embedding": [1]}]}'), ReplyBroken, "vectors"),
+    (Fail(200, body="[" * 100_000), ReplyBroken, "no JSON"),
+    (Fail(200, body=f"Bearer {KEY} is no JSON"), ReplyBroken, "Bearer … is"),
+    (Fail(200, body="this is not gzip", headers={"Content-Encoding": "gzip"}), ReplyBroken, "broke before"),
     (Garbage(), ReplyBroken, "no JSON.*Tried 3 times"),
     (CutOff("x"), ReplyBroken, "broke before"),
 ]
@@ -238,11 +244,15 @@ ERRORS: list[tuple[Any, type[OpenbookError], str]] = [
 def test_each_failure_is_a_clear_error_without_the_key(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch, entry: Any, kind: type[Exception], words: str
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENBOOK_MODEL_KEY", KEY)
     embedder = embedder_at(start_server(entry), retries=2)
     with pytest.raises(kind, match=words) as raised:
         embedder.embed(["herons"], "query")
     assert type(raised.value) is kind
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert not hasattr(error, "request"), "the client's errors hold the key"
+        error = error.__cause__ or error.__context__
     told = repr(embedder) + str(raised.getrepr(style="long", showlocals=False))
     assert KEY not in told
     assert KEY[:12] not in told
@@ -277,14 +287,33 @@ def test_the_key_comes_from_the_environment_alone(
 ) -> None:
     server = start_server()
     embedder_at(server).embed(["herons"], "query")
-    monkeypatch.setenv("OPENAI_API_KEY", "general\n")
-    embedder_at(server).embed(["herons"], "query")
-    monkeypatch.setenv("OPENBOOK_MODEL_KEY", KEY)
+    monkeypatch.setenv("OPENBOOK_MODEL_KEY", f"{KEY}\n")
     embedder = embedder_at(server)
     embedder.embed(["herons"], "query")
     sent = [seen.headers.get("authorization") for seen in server.requests]
-    assert sent == [None, "Bearer general", f"Bearer {KEY}"]
+    assert sent == [None, f"Bearer {KEY}"]
     assert KEY not in embedder.fingerprint + embedder.name + repr(embedder)
+
+
+def test_the_key_for_openai_goes_to_nobody_else(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server = start_server()
+    embedder_at(server).embed(["herons"], "query")
+    assert [seen.headers.get("authorization") for seen in server.requests] == [None]
+    assert EmbeddingApi("m", url=f"{OPENAI}/")._endpoint._key == KEY
+    assert EmbeddingApi("m", url=OPENAI.replace("https", "http"))._endpoint._key == ""
+
+
+def test_a_wait_that_nobody_waits_for_holds_nobody_up(start_server: StartServer) -> None:
+    slept: list[float] = []
+    limiter = Limiter(clock=lambda: 0.0, sleep=slept.append)
+    embedder = embedder_at(start_server(Fail(429, retry_after=LONGEST_WAIT + 1)), limiter=limiter)
+    with pytest.raises(ModelBusy, match="left alone"):
+        embedder.embed(["herons"], "query")
+    assert limiter._paused_until < 0
+    assert slept == []
 
 
 def test_a_key_that_cannot_be_one_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,6 +336,10 @@ def test_openai_is_asked_nothing_without_a_key() -> None:
         "file:///etc",
         "http://",
         "http://me:secret@host/v1",
+        "ftp://me:secret@host/v1",
+        "me:secret@host:80/v1",
+        "http://[::1",
+        "http://host:99999/v1",
         "http://host/v1?key=secret",
     ],
 )

@@ -102,6 +102,7 @@ def test_other_errors_are_not_tried_again() -> None:
         ({"retry-after": "nan"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": ""}, None),
+        ({"retry-after": "Sat, 01 Mar 99999999999999999999 12:00:20 GMT"}, None),
         ({}, None),
     ],
 )

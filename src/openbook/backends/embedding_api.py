@@ -22,10 +22,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from openbook.backends.embedding_request import Endpoint, PassingFailure
+from openbook.backends.embedding_request import Endpoint, PassingFailure, check_url
 from openbook.backends.in_threads import in_threads, nap
 from openbook.backends.limiter import Limiter
 from openbook.backends.retrying import LONGEST_WAIT, retrying
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 OPENAI: Final = "https://api.openai.com/v1"
 KEYS: Final = ("OPENBOOK_MODEL_KEY", "OPENAI_API_KEY")
-"""Where a key is looked for in the environment, the first that is set being taken."""
+"""Where a key is looked for in the environment, the first that is set being taken; see `_key_for`."""
 BATCH_TEXTS: Final = 64
 BATCH_TOKENS: Final = 16_000
 """Most texts and (estimated) tokens of one request. Servers take at least as many, or say so; see `_rows`."""
@@ -79,9 +80,9 @@ class EmbeddingApi:
             raise UsageError("The embedder 'openai:' names no model; expected openai:NAME.")
         self.model = model
         self.max_tokens = max_tokens
-        key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "")
+        check_url(url)
         at_openai = url.rstrip("/") == OPENAI
-        self._endpoint = Endpoint(url, key=key.strip(), seconds=seconds, needs_key=at_openai)
+        self._endpoint = Endpoint(url, key=_key_for(url), seconds=seconds, needs_key=at_openai)
         self._asked = dimension
         self._dimension = dimension or (_DIMENSIONS.get(model, 0) if at_openai else 0)
         self._prefixes = {role: text for role, text in (prefixes or {}).items() if text}
@@ -182,7 +183,7 @@ class EmbeddingApi:
                 try:
                     reply = self._endpoint.post(body)
                 except PassingFailure as failure:
-                    if failure.wait is not None:
+                    if failure.wait is not None and failure.wait <= LONGEST_WAIT:  # else nobody waits for it
                         self._limiter.pause(failure.wait)
                     raise
                 slot.used(_used(reply, tokens))
@@ -210,8 +211,9 @@ class EmbeddingApi:
         try:
             # Servers may answer in any order; those that do not number their rows keep it.
             numbered = {int(entry.get("index", n)): entry["embedding"] for n, entry in enumerate(data)}
-            rows = np.asarray([numbered[number] for number in range(expected)], dtype=np.float32)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+                rows = np.asarray([numbered[number] for number in range(expected)], dtype=np.float32)
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             found = f"{what} gave {len(data)} rows for {expected} texts, or rows that are no vectors."
             raise ReplyBroken(
                 f"{found} Expected one list of numbers, all of one length, for each text."
@@ -232,6 +234,14 @@ class EmbeddingApi:
             )
         self._dimension = rows.shape[1]
         return np.ascontiguousarray(rows / norms, dtype=np.float32)
+
+
+def _key_for(url: str) -> str:
+    """The key of the environment for an address; OpenAI's goes only to OpenAI's own, as in `model_names`."""
+    parts, own = urlsplit(url), urlsplit(OPENAI)
+    at_home = (parts.scheme, parts.hostname) == (own.scheme, own.hostname)
+    names = KEYS if at_home else KEYS[:1]
+    return next((os.environ[name] for name in names if os.environ.get(name)), "").strip()
 
 
 def _used(reply: Mapping[str, Any], estimated: int) -> int:

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 _MESSAGE_CHARACTERS: Final = 300
 _CONNECT_SECONDS: Final = 10.0
-_WHERE_KEYS_GO: Final = "Put a valid one into the environment as OPENAI_API_KEY or OPENBOOK_MODEL_KEY."
+_WHERE_KEYS_GO: Final = (
+    "Put a valid one into the environment as OPENBOOK_MODEL_KEY (or OPENAI_API_KEY, at OpenAI's own address)."
+)
 _TOO_MUCH: Final = ("context length", "too long", "too large", "too many", "maximum", "batch size", "exceed")
 """What servers write into the error of a request that is too large, in lower case."""
 
@@ -109,34 +111,41 @@ class Endpoint:
 
         # Plain ASCII: half of a surrogate pair, which no UTF-8 can hold, was replaced by who called.
         content = json.dumps(body).encode()
+        failure: Exception | None = None
         try:
             reply = client.post(self.url, content=content)
-        except (httpx2.ConnectError, httpx2.UnsupportedProtocol) as error:
-            unreachable = ModelUnreachable(
-                f"Nobody answers at {self.url!r} ({error}). "
-                "Start the server, or put its address into the setting embedding_url."
-            )
-            if self._reached:  # it was there a moment ago
-                raise PassingFailure(unreachable) from error
-            raise unreachable from error
-        except httpx2.TimeoutException as error:
-            late = f"{self.url!r} did not answer within {self._seconds:g} s (setting model_seconds)."
-            raise PassingFailure(ModelUnreachable(late)) from error
-        except httpx2.TransportError as error:
-            broken = ReplyBroken(
-                f"The connection to {self.url!r} broke before the reply was whole ({error})."
-            )
-            raise PassingFailure(broken) from error
+        except httpx2.RequestError as error:
+            failure = self._unanswered(error)
+        if failure is not None:
+            # Outside of the handler: what the client raised holds the key, and nothing shall lead to it.
+            raise failure
         self._reached = True
         if reply.status_code != 200:
             raise self._failure(reply, str(body.get("model")))
         return self._parsed(reply)
 
+    def _unanswered(self, error: httpx2.RequestError) -> Exception:
+        """The error of a request without a whole reply, and whether it may pass."""
+        import httpx2
+
+        if isinstance(error, httpx2.ConnectError | httpx2.UnsupportedProtocol):
+            unreachable = ModelUnreachable(
+                f"Nobody answers at {self.url!r} ({error}). "
+                "Start the server, or put its address into the setting embedding_url."
+            )
+            # Who was there a moment ago may come back.
+            return PassingFailure(unreachable) if self._reached else unreachable
+        if isinstance(error, httpx2.TimeoutException):
+            late = f"{self.url!r} did not answer within {self._seconds:g} s (setting model_seconds)."
+            return PassingFailure(ModelUnreachable(late))
+        broken = f"The connection to {self.url!r} broke before the reply was whole ({error})."
+        return PassingFailure(ReplyBroken(broken))
+
     def _parsed(self, reply: httpx2.Response) -> dict[str, Any]:
         try:
             value = reply.json()
-        except ValueError as error:
-            found = _shortened(reply.text, 60)
+        except (ValueError, RecursionError) as error:
+            found = self._told(reply.text, 60)
             broken = f"{self.url!r} answered {found!r}, which is no JSON. Is it the address of an API?"
             raise PassingFailure(ReplyBroken(broken)) from error
         if not isinstance(value, dict) or not isinstance(value.get("data"), list):
@@ -172,22 +181,29 @@ class Endpoint:
         """The server's own message and code, as far as it gives any, without the key."""
         try:
             body = reply.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = "" if "html" in reply.headers.get("content-type", "") else reply.text
         error = body.get("error", body) if isinstance(body, dict) else body
         found = error if isinstance(error, dict) else {"message": error}
         message = str(found.get("message") or found.get("detail") or "")
-        if self._key:
-            message = message.replace(self._key, "…")
-        return _shortened(message, _MESSAGE_CHARACTERS), str(found.get("code") or found.get("type") or "")
+        return self._told(message, _MESSAGE_CHARACTERS), str(found.get("code") or found.get("type") or "")
+
+    def _told(self, text: str, limit: int) -> str:
+        """What a server says, short and without the key."""
+        return _shortened(text.replace(self._key, "…") if self._key else text, limit)
 
 
 def check_url(url: str) -> None:
     """Raise UsageError unless `url` is the address of a server, without a password in it."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    shown = url.rpartition("@")[2].partition("?")[0]  # without what may be a password
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
         raise UsageError(
-            f"Setting embedding_url is {url!r}; expected an address such as http://127.0.0.1:8080/v1."
+            f"Setting embedding_url is {shown!r}; expected an address such as http://127.0.0.1:8080/v1."
         )
     if parts.username or parts.password or parts.query:
         raise UsageError(

@@ -93,7 +93,7 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
         return seconds
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for numbers beyond all dates
         return None
     if moment.tzinfo is None:  # "-0000": the same instant, whose zone is not known
         moment = moment.replace(tzinfo=UTC)
