@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openbook.errors import LibraryDamaged, UsageError
-from openbook.index import ledger_documents, ledger_sources
+from openbook.index import ledger_documents, ledger_opening, ledger_sources
 from openbook.index.ledger import LEDGER_NAME, Ledger
 from openbook.index.records import FileRecord
 from openbook.index.schema import FORMAT_VERSION, PAGE_SIZE, migrate
@@ -83,6 +83,33 @@ def test_an_old_ledger_that_was_tampered_with_is_refused(old: Path, read_only: b
         connection.execute("CREATE TRIGGER evil AFTER INSERT ON settings BEGIN DELETE FROM chunks; END")
     with pytest.raises(LibraryDamaged, match="evil"):
         Ledger(old, read_only=read_only)
+
+
+def test_no_trigger_of_others_runs_while_an_old_ledger_is_brought_up(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute("CREATE TRIGGER evil BEFORE INSERT ON facts BEGIN DELETE FROM chunks; END")
+    with pytest.raises(LibraryDamaged, match="evil"):
+        Ledger(old)
+    assert version_of(old) == 1
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("SELECT count(*) FROM chunks").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_old_ledger_may_be_brought_up_by_another_process_at_the_same_time(
+    old: Path, read_only: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = ledger_opening._check
+
+    def brought_up_meanwhile(connection: sqlite3.Connection, path: Path, version: int) -> None:
+        monkeypatch.setattr(ledger_opening, "_check", check)
+        Ledger(old).close()
+        check(connection, path, version)
+
+    monkeypatch.setattr(ledger_opening, "_check", brought_up_meanwhile)
+    with Ledger(old, read_only=read_only) as ledger:
+        assert ledger.conversations() == []
+        assert ledger.library_id == "old one"
 
 
 @pytest.mark.parametrize(

@@ -76,15 +76,13 @@ def open_for_writing(path: Path, *, create: bool) -> sqlite3.Connection:
     """Return a checked connection that may write; an empty file becomes a ledger if `create`."""
     connection = connect(path, mode="rwc" if create else "rw")
     try:
-        version = _version(connection, path)
+        version = _checked_version(connection, path)
         if version == 0 and not create:
             raise LibraryNotFound(f"The ledger {str(path)!r} is empty: its creation was interrupted.")
-        if version == FORMAT_VERSION:
-            _check(connection, path)
         _write_ahead(connection)
         if version < FORMAT_VERSION:
             _bring_up(connection, path)
-            _check(connection, path)
+            _checked_version(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -103,7 +101,7 @@ def open_for_reading(path: Path) -> tuple[sqlite3.Connection, bool]:
         immutable = True
         connection = connect(path, mode="ro", immutable=True)
     try:
-        version = _version(connection, path)
+        version = _checked_version(connection, path)
         if version == 0:
             raise LibraryNotFound(f"The ledger {str(path)!r} is empty: its creation was interrupted.")
         if version < OLDEST_READABLE:
@@ -111,7 +109,6 @@ def open_for_reading(path: Path) -> tuple[sqlite3.Connection, bool]:
                 f"The library {str(path.parent)!r} has the older format {version} and is open for reading "
                 f"only; open it once for writing to bring it to format {FORMAT_VERSION}."
             )
-        _check(connection, path, version)
     except BaseException:
         connection.close()
         raise
@@ -122,6 +119,22 @@ def log_is_empty(path: Path) -> bool:
     """Say whether the file alone is the whole database, because its write-ahead log holds nothing."""
     log = path.with_name(path.name + "-wal")
     return not log.exists() or log.stat().st_size == 0
+
+
+def _checked_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the format version, after a check that nothing else is in the schema; 0 without content.
+
+    Both are seen at one moment: another process may be bringing the ledger up.
+    """
+    connection.execute("BEGIN")
+    try:
+        version = _version(connection, path)
+        if version:
+            _check(connection, path, version)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    return version
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -156,6 +169,8 @@ def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
     try:
         version = _version(connection, path)  # asked again: another process may have been faster
         if version < FORMAT_VERSION:
+            if version:  # the same for what it has changed: no trigger of others sees what follows
+                _check(connection, path, version)
             migrate(connection, version)
             connection.execute(
                 "INSERT OR IGNORE INTO facts (name, value) VALUES ('library_id', lower(hex(randomblob(16))))"
@@ -166,7 +181,7 @@ def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("ROLLBACK")
 
 
-def _check(connection: sqlite3.Connection, path: Path, version: int | None = None) -> None:
+def _check(connection: sqlite3.Connection, path: Path, version: int) -> None:
     found, expected = schema_of(connection), expected_schema(version)
     if found != expected:
         differing = dict.fromkeys(name for (_, name), _ in sorted(found.items() ^ expected.items()))
