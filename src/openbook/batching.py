@@ -38,6 +38,7 @@ from openbook.errors import (
     StorageFull,
     UsageError,
 )
+from openbook.index.conversation_records import storable
 from openbook.index.lock import try_lock
 from openbook.json_form import json_form
 from openbook.types import Answer, Progress
@@ -246,7 +247,7 @@ class _AnswerFile:
                     entry = json.loads(line)
                     if not {"id", "question", "status", "text"} <= entry.keys():
                         raise self._foreign(number)
-                except (ValueError, AttributeError) as error:
+                except (ValueError, AttributeError, RecursionError) as error:
                     raise self._foreign(number) from error
                 found[str(entry["id"])] = str(entry["question"])
                 end += len(line)
@@ -316,14 +317,14 @@ def _question(line: str, number: int, file: Path) -> Question:
     where = f"Line {number} of {str(file)!r}"
     try:
         entry = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is no JSON object: {error}.") from error
     text, name = entry.get("question"), entry.get("id", number)
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"{where} has the question {text!r}; expected text.")
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise UsageError(f"{where} has the id {name!r}; expected a text or a whole number.")
-    return Question(name, text)
+    return Question(name, storable(text))  # half of a surrogate pair would stop every index
 
 
 def _check_ids(questions: Sequence[Question]) -> None:

@@ -324,7 +324,7 @@ def test_questions_are_text_or_objects(tmp_path: Path) -> None:
         '\ufeffwhat is a "join"?\n\n'
         '{"id": "b", "question": " who may sign? ", "more": 1}\n'
         '{"question": "line four?\u2028still line four?"}\r\n'
-        '{"id": 9, "question": "nine?"}',
+        '{"id": 9, "question": "nine?"}\n{"question": "half a \\ud800 pair?"}',
         encoding="utf-8",
     )
     assert read_questions(file) == [
@@ -332,6 +332,7 @@ def test_questions_are_text_or_objects(tmp_path: Path) -> None:
         Question("b", " who may sign? "),
         Question(4, "line four?\u2028still line four?"),
         Question(9, "nine?"),
+        Question(6, "half a ? pair?"),
     ]
 
 
@@ -348,6 +349,7 @@ def test_questions_are_text_or_objects(tmp_path: Path) -> None:
         (b'{"question": "a", "id": true}', "the id True"),
         (b'{"question": "a", "id": 1.5}', "the id 1.5"),
         (b"\xff\xff", "cannot be read"),
+        (b'{"a":' * 100_000, "Line 1 .* no JSON object"),
     ],
 )
 def test_files_that_hold_no_questions(tmp_path: Path, content: bytes, words: str) -> None:

@@ -108,6 +108,13 @@ def test_failures_are_printed(
     assert "Run the same again" in printed
 
 
+def test_no_questions_where_there_are_answers(folder: Path) -> None:
+    (folder / "answers.jsonl").touch()
+    (folder / "questions.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"questions.jsonl' cannot be read"):
+        run(folder)
+
+
 def test_the_questions_are_not_overwritten(folder: Path) -> None:
     file = folder / "questions.jsonl"
     before = file.read_bytes()

@@ -31,6 +31,12 @@ def test_every_line_is_answered_and_kept(talk: Talk, library: Path) -> None:
     assert questions(library) == {HERON: [HERON, SWIFT]}
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(talk: Talk, library: Path) -> None:
+    result = talk("\ufeff/help", HERON)
+    assert "Anything else is a question." in result.out
+    assert questions(library) == {HERON: [HERON]}
+
+
 def test_the_slash_commands(talk: Talk, library: Path, tmp_path: Path) -> None:
     result = talk(
         HERON, "/sources", "/why", "/only swift.md", SWIFT, "/only", "/model ollama:small", "/model none",

@@ -53,6 +53,16 @@ def test_ctrl_c_twice_at_the_prompt_leaves(terminal: Start, library: Path) -> No
     assert "Traceback" not in chat.text
 
 
+def test_a_question_that_readline_cannot_hold(terminal: Start, library: Path) -> None:
+    with Library(library, settings=SETTINGS) as opened:
+        opened.chat(name="Birds").ask("Who sleeps\0on the wing?", model="none")
+    chat = terminal(*OPENBOOK, "chat", "--resume", "birds")
+    chat.read_until("> ")
+    chat.type(CTRL_D)
+    assert chat.finish() == 0
+    assert "Traceback" not in chat.text
+
+
 def test_a_question_on_a_terminal_and_going_on_with_it(terminal: Start, library: Path) -> None:
     chat = terminal(*OPENBOOK, "chat", "--name", "Birds", "--model", "none")
     chat.read_until("> ")

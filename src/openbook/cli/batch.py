@@ -34,7 +34,7 @@ def run_batch(
     from openbook.backends.limiter import WINDOW
     from openbook.batching import answer_all, read_questions
 
-    if out.exists() and out.samefile(batch):
+    if out.exists() and batch.exists() and out.samefile(batch):
         raise UsageError(
             f"The answers would go into the file of the questions, {str(batch)!r}. Name another."
         )

@@ -183,7 +183,8 @@ def _edit_lines(session: Session) -> None:
     from openbook.cli.chat_commands import completions
 
     for turn in session.chat.turns:
-        readline.add_history(" ".join(turn.question.split()))
+        # Its lines are strings of C, which end with a zero.
+        readline.add_history(" ".join(turn.question.replace("\0", " ").split()))
     readline.set_completer_delims("")
     readline.set_completer(lambda text, number: dict(enumerate(completions(text))).get(number))
     readline.parse_and_bind("tab: complete")
@@ -194,7 +195,9 @@ def _piped() -> Iterator[str]:
     reconfigure = getattr(sys.stdin, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    for line in sys.stdin:
+    for number, line in enumerate(sys.stdin):
+        if number == 0:
+            line = line.removeprefix("\ufeff")  # what some shells put before all that they pipe
         if line.strip():
             yield line.rstrip("\r\n")
 
