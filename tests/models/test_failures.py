@@ -214,6 +214,22 @@ def test_the_key_is_shown_nowhere(
         assert KEY[-4:] not in text
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Fail(302, headers={"Location": "http://host/?key=a%2Bweird%2Fsecret%3Dkey%22of%5Cours"}),
+        Fail(400, body=r'{"error": {"message": {"key": "a+weird/secret=key\"of\\ours"}}}'),
+        Fail(400, message=r'{"key": "a+weird/secret=key\"of\\ours"}'),
+    ],
+    ids=["in an address", "in an object", "in JSON"],
+)
+def test_the_key_is_shown_in_no_other_form(serve: Serve, entry: Any) -> None:
+    asked = serve(entry, key='a+weird/secret=key"of\\ours')
+    with pytest.raises(OpenbookError, match="…") as raised:
+        asked.ask()
+    assert "weird" not in "".join(traceback.format_exception(raised.value))
+
+
 def test_control_characters_of_a_server_are_not_passed_on(serve: Serve) -> None:
     asked = serve(Fail(400, message="a\x1b[31mb\r\nc\u202e" + "x" * 1_000))
     with pytest.raises(LanguageModelError) as raised:

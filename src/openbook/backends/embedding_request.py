@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from openbook.backends.retrying import retry_after
 from openbook.errors import (
@@ -190,7 +190,7 @@ class Endpoint:
 
     def _told(self, text: str, limit: int) -> str:
         """What a server says, short and without the key."""
-        return _shortened(text.replace(self._key, "…") if self._key else text, limit)
+        return _shortened(without_key(text, self._key), limit)
 
 
 def check_url(url: str) -> None:
@@ -210,6 +210,16 @@ def check_url(url: str) -> None:
             f"Setting embedding_url, for {parts.hostname!r}, holds a name, a password or a query; expected "
             "only the address. A key belongs into the environment, as OPENBOOK_MODEL_KEY."
         )
+
+
+def without_key(text: str, key: str) -> str:
+    """A foreign text without the key, as it is or as addresses, JSON and Python write it."""
+    if not key:
+        return text
+    forms = {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1], repr(key)[1:-1]}
+    for form in sorted(forms, key=len, reverse=True):  # a longer one may begin with a shorter one
+        text = text.replace(form, "…")
+    return text
 
 
 def is_loopback(url: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Final
 import httpx2
 from pydantic_ai import exceptions
 
-from openbook.backends.embedding_request import PassingFailure
+from openbook.backends.embedding_request import PassingFailure, without_key
 from openbook.backends.in_threads import Stopped
 from openbook.backends.model_clients import NotStreamed
 from openbook.backends.model_names import ModelTarget, key_advice
@@ -208,9 +208,7 @@ class Failures:
 
 def scrubbed(text: str, key: str) -> str:
     """A foreign message as one short line, without the key and without anything that looks like one."""
-    if key:
-        text = text.replace(key, "…")
-    text = _KEYS.sub("…", text)
+    text = _KEYS.sub("…", without_key(text, key))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
     return text if len(text) <= _MESSAGE_CHARACTERS else text[: _MESSAGE_CHARACTERS - 1] + "…"
 

@@ -84,7 +84,7 @@ def _json(http: httpx2.Client, address: str) -> Mapping[str, Any]:
     try:
         reply = http.get(address)
         return _mapping(reply.json()) if reply.status_code == 200 else {}
-    except (httpx2.HTTPError, ValueError):
+    except (httpx2.HTTPError, ValueError, RecursionError):
         return {}
 
 
