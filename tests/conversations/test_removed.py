@@ -72,7 +72,9 @@ def test_the_same_for_quoting_answers(library: Library, secret: Path) -> None:
     assert chat.turns[0].answer.text == ""
 
 
-@pytest.mark.parametrize("said", [f"It is {SECRET}.", f"They call it {SECRET.title()}s.", SECRET])
+@pytest.mark.parametrize(
+    "said", [f"It is {SECRET}.", f"It is _{SECRET}_.", f"They call it {SECRET.title()}s.", SECRET]
+)
 def test_words_that_only_the_removed_document_had_go_without_a_citation(
     begin: Begin, library: Library, secret: Path, said: str
 ) -> None:
@@ -236,11 +238,12 @@ def test_a_renamed_file_keeps_its_quotes(begin: Begin, library: Library, secret:
     [
         {"value": {"found": [f"Alan\n{SECRET}\tand others"]}},
         {"steps": (Step(1, "search", {"written": f'{{"query": "\\n{SECRET}'}, "", 0.1),)},
+        {"steps": (Step(1, SECRET, {"written": "{}"}, "", 0.1, failed=True),)},
         {"steps": (Step(1, "search", {"written": '{"query": "\\u0078yzzyplugh'}, "", 0.1),)},
     ],
-    ids=["value", "after an escape", "written as an escape"],
+    ids=["value", "after an escape", "invented tool", "written as an escape"],
 )
-def test_words_behind_an_escape_of_json_go_too(library: Library, secret: Path, kept: dict[str, Any]) -> None:
+def test_words_in_json_and_in_steps_go_too(library: Library, secret: Path, kept: dict[str, Any]) -> None:
     scripted = Scripted(library, "The grey heron.")
 
     def answering(question: str, **options: Any) -> Iterator[Event]:

@@ -40,8 +40,8 @@ ReadText: TypeAlias = Callable[[sqlite3.Connection, int, int, int], str]
 """Reads `document.text[start:end]` of a document id; raises UsageError for an unknown one."""
 
 _WIDE: Final = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD: Final = re.compile(f"[{_WIDE}]|[^\\W{_WIDE}]+")
-"""A word; in scripts written without blanks, a character."""
+_WORD: Final = re.compile(f"[{_WIDE}]|[^\\W_{_WIDE}](?:[^\\W{_WIDE}]*[^\\W_{_WIDE}])?")
+"""A word, without the underscores of emphasis around it; in scripts written without blanks, a character."""
 
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[bfnrt])")
 """What stands for one character in the text of JSON; it must not look like the beginning of a word."""
@@ -309,6 +309,8 @@ def _leaks(answer: Answer, gone: AbstractSet[str], allowed: AbstractSet[str]) ->
         answer.meant,
         *(reason for claim in answer.claims for reason in claim.reasons),
         *(_unescaped(str(value)) for step in answer.steps for value in step.arguments.values()),
+        # A call that could not be read may be of a tool that the model has made up, name and all.
+        *(step.tool for step in answer.steps if "written" in step.arguments),
         _unescaped(json.dumps(answer.value, ensure_ascii=False)),
     )
     return any(
