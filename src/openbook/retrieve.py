@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from openbook.follow_up import Blend, blend, follow_up
 from openbook.types import Exchange, Hit, Legs, Location
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from openbook.follow_up import Blend
     from openbook.index.ledger import Ledger
     from openbook.index.lexical import LexicalIndex
     from openbook.index.records import ChunkRecord
@@ -99,6 +99,9 @@ class Retriever:
 
         Its `words` and `vector` belong into the request.
         """
+        # Imported here, because most searches are no follow-ups and start sooner without it.
+        from openbook.follow_up import Blend, blend, follow_up
+
         languages = self._lexical.languages
         language = languages[0] if languages else ""
         asked = follow_up(request.question, history, lambda text: self._lexical.content_words(text, language))

@@ -27,13 +27,14 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Errors become one clear line on stderr."""
     import typer
 
-    from openbook.cli.app import build_app
+    from openbook.cli.app import build_app, wanted_command
     from openbook.cli.failures import show_failure, show_misuse
     from openbook.errors import OpenbookError, UsageError
 
     as_json = "--json" in arguments
     try:
-        code = build_app()(list(arguments), prog_name="openbook", standalone_mode=False)
+        app = build_app(wanted_command(arguments))
+        code = app(list(arguments), prog_name="openbook", standalone_mode=False)
     except typer.TyperException as error:
         show_misuse(error, as_json=as_json)
         return error.exit_code

@@ -4,41 +4,48 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from importlib import import_module
 from typing import Annotated, Final
 
 import typer
 
-from openbook.cli import (
-    DONE,
-    asking,
-    chat,
-    conversations,
-    indexing,
-    measuring,
-    model_check,
-    models,
-    moving,
-    tokens,
-)
+from openbook.cli import DONE
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command of the command line."""
+    """One command of the command line. `place` names its function ("asking:ask"), imported when it runs."""
 
     name: str
-    function: Callable[..., int]
+    place: str
     summary: str
     examples: tuple[str, ...]
+
+    def function(self) -> Callable[..., int]:
+        """The function itself."""
+        module, _, name = self.place.partition(":")
+        found: Callable[..., int] = getattr(import_module(f"openbook.cli.{module}"), name)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands under one name. `alone` is the one that runs where none of them is named."""
+
+    name: str
+    commands: tuple[Command, ...]
+    summary: str
+    examples: tuple[str, ...]
+    alone: Command | None = None
 
 
 COMMANDS: Final = (
     Command(
         "add",
-        indexing.add,
+        "indexing:add",
         "Bring the library in line with folders and files.",
         (
             "openbook add documents/",
@@ -48,7 +55,7 @@ COMMANDS: Final = (
     ),
     Command(
         "ask",
-        asking.ask,
+        "asking:ask",
         "Answer a question with checked citations.",
         (
             'openbook ask "how do I join two tables?"',
@@ -58,7 +65,7 @@ COMMANDS: Final = (
     ),
     Command(
         "chat",
-        chat.chat,
+        "chat:chat",
         "Ask one question after another.",
         (
             "openbook chat",
@@ -68,7 +75,7 @@ COMMANDS: Final = (
     ),
     Command(
         "search",
-        asking.search,
+        "asking:search",
         "Find the places that fit a question, best first.",
         (
             "openbook search join --k 10 --explain",
@@ -78,37 +85,37 @@ COMMANDS: Final = (
     ),
     Command(
         "status",
-        indexing.status,
+        "indexing:status",
         "Say what the library holds and what has problems.",
         ("openbook status", "openbook status --json"),
     ),
     Command(
         "verify",
-        indexing.verify,
+        "indexing:verify",
         "Check the library, and repair its indexes.",
         ("openbook verify", "openbook verify --no-repair"),
     ),
     Command(
         "remove",
-        indexing.remove,
+        "indexing:remove",
         "Remove documents, so that no byte of them stays.",
         ("openbook remove old.md", 'openbook remove "drafts/*"'),
     ),
     Command(
         "export",
-        moving.export,
+        "moving:export",
         "Write the library to one file, or as Parquet.",
         ("openbook export notes.zip", "openbook export --parquet tables/"),
     ),
     Command(
         "import",
-        moving.import_,
+        "moving:import_",
         "Open an exported library as a new folder.",
         ("openbook import notes.zip --library notes.openbook",),
     ),
     Command(
         "eval",
-        measuring.evaluate,
+        "measuring:evaluate",
         "Measure how well a labelled set is found.",
         (
             "openbook eval cranfield/",
@@ -118,7 +125,7 @@ COMMANDS: Final = (
     ),
     Command(
         "tokens",
-        tokens.tokens,
+        "tokens:tokens",
         "Show the tokens of a text, their number and their cost.",
         (
             'openbook tokens "How do I join two tables?"',
@@ -129,25 +136,25 @@ COMMANDS: Final = (
 CONVERSATION_COMMANDS: Final = (
     Command(
         "show",
-        conversations.show,
+        "conversations:show",
         "Print a conversation with its sources.",
         ("openbook conversations show 3", 'openbook conversations show "parental leave" --json'),
     ),
     Command(
         "rename",
-        conversations.rename,
+        "conversations:rename",
         "Give a conversation another name.",
         ('openbook conversations rename 3 "Parental leave"',),
     ),
     Command(
         "delete",
-        conversations.delete,
+        "conversations:delete",
         "Delete a conversation, so that no byte of it stays.",
         ("openbook conversations delete 3",),
     ),
     Command(
         "export",
-        conversations.export,
+        "conversations:export",
         "Write a conversation as Markdown, JSON or CSV.",
         ("openbook conversations export 3 leave.md", "openbook conversations export leave --form csv"),
     ),
@@ -155,7 +162,7 @@ CONVERSATION_COMMANDS: Final = (
 MODEL_COMMANDS: Final = (
     Command(
         "install",
-        models.install,
+        "models:install",
         "Get an embedding model and convert it once.",
         (
             "openbook model install",
@@ -163,32 +170,63 @@ MODEL_COMMANDS: Final = (
         ),
     ),
     Command(
-        "list", models.list_, "List the embedding models on this machine.", ("openbook model list --json",)
+        "list", "models:list_", "List the embedding models on this machine.", ("openbook model list --json",)
     ),
     Command(
         "check",
-        model_check.check,
+        "model_check:check",
         "Say whether a language model answers, and what it can do.",
         ("openbook model check ollama:qwen3", "openbook model check --json"),
     ),
 )
 
 
-def build_app() -> typer.Typer:
-    """Return the command line. The help is plain, because drawing boxes would double its time."""
+GROUPS: Final = (
+    Group(
+        "conversations",
+        CONVERSATION_COMMANDS,
+        "List, show, rename, delete and export conversations.",
+        ("openbook conversations", "openbook conversations show 3"),
+        alone=Command("conversations", "conversations:list_", "", ()),
+    ),
+    Group(
+        "model",
+        MODEL_COMMANDS,
+        "Install, list and check models.",
+        ("openbook model install", "openbook model list"),
+    ),
+)
+
+
+def build_app(wanted: str | None = None) -> typer.Typer:
+    """Return the command line; of the command `wanted` only, where one is named.
+
+    The others have their names and summaries then, and no arguments: reading
+    the arguments of all takes longer than many a command. The help is plain,
+    because drawing boxes would double its time.
+    """
     app = _typer("openbook", ("openbook add documents/", 'openbook ask "how do I join two tables?"'))
     app.callback()(_openbook)
-    _register(app, COMMANDS)
-    model = _typer("model", ("openbook model install", "openbook model list"))
-    _register(model, MODEL_COMMANDS)
-    kept = _typer(
-        "conversations", ("openbook conversations", "openbook conversations show 3"), no_args_is_help=False
-    )
-    kept.callback(invoke_without_command=True)(_until_the_reader_leaves(conversations.list_))
-    _register(kept, CONVERSATION_COMMANDS)
-    app.add_typer(kept, help="List, show, rename, delete and export conversations.")
-    app.add_typer(model, help="Install, list and check models.")
+    for command in COMMANDS:
+        _register(app, command, whole=wanted in (None, command.name))
+    for group in GROUPS:
+        whole = wanted in (None, group.name)
+        inner = _typer(group.name, group.examples, no_args_is_help=group.alone is None)
+        if group.alone is not None and whole:
+            inner.callback(invoke_without_command=True)(_until_the_reader_leaves(group.alone.function()))
+        for command in group.commands:
+            _register(inner, command, whole=whole)
+        app.add_typer(inner, help=group.summary)
     return app
+
+
+def wanted_command(arguments: Sequence[str]) -> str | None:
+    """Which command these arguments are for: "" if none is, None if that takes reading all of them."""
+    if "_OPENBOOK_COMPLETE" in os.environ:
+        return None
+    if arguments and not arguments[0].startswith("-"):
+        return arguments[0]
+    return "" if all(argument.startswith("-") for argument in arguments) else None
 
 
 def _typer(name: str, examples: tuple[str, ...], *, no_args_is_help: bool = True) -> typer.Typer:
@@ -202,10 +240,13 @@ def _typer(name: str, examples: tuple[str, ...], *, no_args_is_help: bool = True
     )
 
 
-def _register(app: typer.Typer, commands: tuple[Command, ...]) -> None:
-    for command in commands:
-        register = app.command(command.name, short_help=command.summary, epilog=_epilog(command.examples))
-        register(_until_the_reader_leaves(command.function))
+def _register(app: typer.Typer, command: Command, *, whole: bool) -> None:
+    register = app.command(command.name, short_help=command.summary, epilog=_epilog(command.examples))
+    register(_until_the_reader_leaves(command.function()) if whole else _nothing)
+
+
+def _nothing() -> None:
+    """Stands for a command that is only named."""
 
 
 def _until_the_reader_leaves(function: Callable[..., int]) -> Callable[..., int]:
