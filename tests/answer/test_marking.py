@@ -51,3 +51,19 @@ def test_citations_and_marks_at_one_place_keep_their_order() -> None:
 def test_values_of_a_structure_get_no_markers_inside_their_json() -> None:
     text = '{\n  "price": 9\n}'
     assert marked_text(answer(text=text, citations=(cited("9", 1, text, field="/price"),))) == text
+
+
+def test_a_marker_that_was_cut_off_ends_the_search_for_markers() -> None:
+    text = "Paris is the capital. [12"
+    assert marked_text(answer(text=text, citations=(cited("Paris is the capital.", 1, text),))) == (
+        "Paris is the capital. [1] [12"
+    )
+
+
+def test_a_marker_that_opens_the_line_is_not_written_again_behind_it() -> None:
+    for opening in ("[1] ", "- [1] ", "2. [3][1]: ", "> - **[1]** "):
+        text = f"It is so.\n{opening}Paris is the capital."
+        assert marked_text(answer(text=text, citations=(cited("Paris is the capital.", 1, text),))) == text
+    text = "It is old [1]. Paris is the capital."
+    marked = marked_text(answer(text=text, citations=(cited("Paris is the capital.", 1, text),)))
+    assert marked == f"{text} [1]"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openbook.answer.checking import Checked, check_text, strict_text
+from openbook.answer.declining import said_not_found
 from openbook.answer.support import SupportChecker
 from openbook.types import Evidence
 from tests.answer_support.conftest import DOCUMENTS, content_words
@@ -210,3 +211,22 @@ def test_a_marker_is_put_in_before_the_end(ending: str) -> None:
         lambda n, a, b: DOCUMENTS[n][a:b],
     )
     assert checked.text.startswith("Mount Logan is the highest mountain in Canada [3]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "." * 60_000 + "a",
+        "a" + " " * 60_000 + "b.",
+        " " * 60_000 + "b.",
+        "-" * 60_000 + "a",
+        "[source" + " " * 60_000,
+    ],
+    ids=["dots", "blanks inside", "blanks in front", "dashes", "an open bracket"],
+)
+def test_one_sign_repeated_without_end_is_read_in_one_pass(text: str, evidence: list[Evidence]) -> None:
+    """A model in a loop writes such texts; read again from every sign on they would take minutes."""
+    checker = SupportChecker(content_words=content_words, embed=None, language="en")
+    checked = check_text(text, evidence, checker, lambda *place: "")
+    assert checked.text == text
+    assert not said_not_found(text)

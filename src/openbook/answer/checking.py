@@ -28,6 +28,7 @@ _LIST_MARK: Final = re.compile(
     r"[ \t]*(?:>[ \t]?)*[ \t]*(?:(?:[-*+•‣]|\(?(?:\d{1,3}|[a-zA-Z])[.)])[ \t]+)?(?:[*_]+)?"
 )
 _MARKER: Final = re.compile(r"[ \t]?\[\d{1,3}\]")
+_LONGEST_ENDING = 40
 _JOINED_GAIN = 0.02
 
 
@@ -260,7 +261,7 @@ def _edits(text: str, statement: Statement, verdict: _Verdict) -> list[_Edit]:
         gap = marker.start > 0 and text[marker.start - 1] == " " and text[marker.end : marker.end + 1] != "["
         edits.append(_Edit(marker.start - gap, marker.end))
     if missing:
-        ending = _ENDING.search(text, statement.start, statement.end)
+        ending = _ENDING.search(text, max(statement.start, statement.end - _LONGEST_ENDING), statement.end)
         place = ending.start() if ending and ending.start() > statement.start else statement.end
         edits.append(_Edit(place, place, f" {missing}"))
     return edits

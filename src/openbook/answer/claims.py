@@ -36,9 +36,9 @@ _DETAIL: Final = (
 )
 _CITATION: Final = re.compile(
     rf"""
-    \[\s*(?:{_NAMED}\s*[:#]?\s*(?:no\.?\s*)?)?(?P<square>{_NUMBERS}){_DETAIL}\s*\](?:\([^()\s]*\))?
-  | 【\s*(?:{_NAMED}\s*[:#]?\s*)?(?P<wide>{_NUMBERS}){_DETAIL}\s*】
-  | \(\s*(?:see\s+)?{_NAMED}\s*[:#]?\s*(?:no\.?\s*)?(?P<round>{_NUMBERS})\s*\)
+    \[\s*+(?:{_NAMED}\s*+[:#]?\s*+(?:no\.?\s*+)?)?(?P<square>{_NUMBERS}){_DETAIL}\s*\](?:\([^()\s]*\))?
+  | 【\s*+(?:{_NAMED}\s*+[:#]?\s*+)?(?P<wide>{_NUMBERS}){_DETAIL}\s*】
+  | \(\s*+(?:see\s++)?{_NAMED}\s*+[:#]?\s*+(?:no\.?\s*+)?(?P<round>{_NUMBERS})\s*\)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -71,6 +71,8 @@ _REFERENCES: Final = re.compile(
     r"^\W*(?:sources?|references?|citations?|footnotes?|quellen|fuentes|fonti|bronnen|источники)\W*$",
     re.IGNORECASE,
 )
+_OPENING: Final = re.compile(r"(?:[\s>*_+•‣-]|\d{1,3}[.)])*(?P<markers>(?:\[\d{1,3}\][ \t:*_]*)+)")
+_BEHIND: Final = re.compile(r"(?:[ \t]*+\[\d{1,3}\])+")
 _QUESTION_MARKS: Final = ("?", "？", "؟")
 _ENDS: Final = ".!?:;…。！？：；"
 _LONGEST_TITLE = 9
@@ -268,7 +270,7 @@ def _claims(plain: str, unit: Sentence, *, cited: bool) -> bool:
 
 def _is_table_head(plain: str, unit: Sentence) -> bool:
     following = plain[unit.end :].lstrip(" \t").removeprefix("\n").split("\n", 1)[0]
-    return bool(re.fullmatch(r"[\s|:+=-]*-[\s|:+=-]*", following)) and "|" in following
+    return bool(re.fullmatch(r"(?=[\s|:+=]*-)[\s|:+=-]*", following)) and "|" in following
 
 
 def _is_title(plain: str, unit: Sentence, words: str) -> bool:
@@ -298,7 +300,14 @@ def _apart(between: str) -> bool:
     return "\n" in between.strip(" \t") and bool(re.search(r"\n\s*(?:\n|[-*+•]\s|\d{1,3}[.)]\s|\|)", between))
 
 
+def markers_before(text: str, start: int) -> int:
+    """Where the markers begin that stand in front of text[start:] and open its line; `start` if none do."""
+    line = text.rfind("\n", 0, start) + 1
+    match = _OPENING.fullmatch(text, line, start)
+    return match.start("markers") if match else start
+
+
 def markers_behind(text: str, end: int) -> int:
     """Where the markers that stand right behind text[:end] stop; `end` where there are none."""
-    match = re.compile(r"(?:[ \t]?\[\d{1,3}\])+").match(text, end)
+    match = _BEHIND.match(text, end)
     return match.end() if match else end

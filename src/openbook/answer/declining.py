@@ -47,7 +47,7 @@ def said_not_found(text: str) -> bool:
     answer. So is a reply in other words, except for one plain sentence that
     the evidence does not contain the answer, which small models prefer.
     """
-    plain = " ".join(re.sub(r"\s*\n\s*", ". ", text.strip()).split())
+    plain = " ".join(". ".join(line for line in text.split("\n") if line.strip()).split())
     if not plain.strip(_SIGNS) or _MARK.search(plain):
         return False
     if found := _FIXED.search(plain):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from openbook.answer.claims import markers_before, markers_behind
 from openbook.types import Answer
 
 UNSUPPORTED: Final = "[not supported]"
@@ -20,13 +21,13 @@ def marked_text(answer: Answer) -> str:
     marks: dict[int, list[str]] = {}
     for citation in sorted(answer.citations, key=lambda citation: citation.number):
         marker = f"[{citation.number}]"
-        near = text[citation.start : _after_markers(text, citation.end)]
+        near = text[markers_before(text, citation.start) : markers_behind(text, citation.end)]
         if citation.field or marker in near:
             continue
         _add(marks, citation.end, marker)
     for claim in answer.claims:
         if not claim.supported:
-            _add(marks, _after_markers(text, claim.end), UNSUPPORTED)
+            _add(marks, markers_behind(text, claim.end), UNSUPPORTED)
     for end in sorted(marks, reverse=True):
         text = f"{text[:end].rstrip()} {_joined(marks[end])}{text[end:]}"
     return text
@@ -40,15 +41,3 @@ def _add(marks: dict[int, list[str]], place: int, mark: str) -> None:
 def _joined(marks: list[str]) -> str:
     numbers = "".join(mark for mark in marks if mark != UNSUPPORTED)
     return " ".join(part for part in (numbers, UNSUPPORTED if UNSUPPORTED in marks else "") if part)
-
-
-def _after_markers(text: str, end: int) -> int:
-    """Where the markers that follow `end` stop: " [1][2]." belongs to what it stands behind."""
-    place = end
-    while True:
-        rest = text[place:]
-        stripped = rest.lstrip(" ")
-        closing = stripped.find("]")
-        if not stripped.startswith("[") or not stripped[1:closing].isdigit():
-            return place
-        place += len(rest) - len(stripped) + closing + 1

@@ -26,9 +26,9 @@ _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+\S")
 _UNDERLINE = re.compile(r"[ \t]{0,3}(?:={3,}|-{3,}|~{3,}|\^{3,})[ \t]*$")
 _MARKER = re.compile(r"[ \t]*(?:>[ \t]?)*[ \t]*(?:[-*+•‣–][ \t]+(?:\[[ xX]\][ \t]+)?)?")
-_ITEM = re.compile(r"[ \t]*(?:>[ \t]?)*[ \t]*(?:[-*+•‣]|\(?(?:\d{1,3}|[a-zA-Z])[.)])[ \t]+\S")
+_ITEM = re.compile(r"[ \t]*+(?:>[ \t]?)*+[ \t]*+(?:[-*+•‣]|\(?(?:\d{1,3}|[a-zA-Z])[.)])[ \t]+\S")
 _PIPE_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$|[^|\n]+(?:\s\|\s[^|\n]*){2,}$")
-_RULE_ROW = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")
+_RULE_ROW = re.compile(r"(?=[\s|:+=]*-)[\s|:+=-]*$")
 _TIGHT_COMMA = re.compile(r"(?<!\d),(?=\S)|,(?=[^\s\d])")
 _PROSE = re.compile(r"\w{3}\s?[.!?] +[A-Z]")
 _LONGEST_ROW = 2_000
@@ -38,7 +38,9 @@ _DIRECTIVE = re.compile(r"[ \t]*(?:#\||:{3,}|\.\. \w)")
 _CLOSERS = r"""(?:[ ]?''|[ ]"(?=\s|$)|["'”’»›)\]}*_`]|\[\^?[\w-]{1,24}\]|[¹²³⁰⁴-⁹])*"""
 _WIDE_END = "。！？｡．"
 _OTHER_END = "।॥؟۔։።។။།"
-_END = re.compile(rf"(?P<mark>[.!?…‽]+|[{_OTHER_END}]+){_CLOSERS}(?=\s|$)|[{_WIDE_END}]+[」』”’）】〉》\s]*")
+_END = re.compile(
+    rf"(?P<mark>(?<![.!?…‽])[.!?…‽]+|(?<![{_OTHER_END}])[{_OTHER_END}]+){_CLOSERS}(?=\s|$)|[{_WIDE_END}]+[」』”’）】〉》\s]*"
+)
 _INLINE_CODE = re.compile(r"(`+)(?![`\s])[^`\n]*?(?<!\s)\1(?!`)")
 _WORD_BEFORE = re.compile(r"[\w.'’-]+$")
 _WORD_AFTER = re.compile(r"[^\w]*(\w+)")
