@@ -39,8 +39,10 @@ _CLOSERS = r"""(?:[ ]?''|[ ]"(?=\s|$)|["'”’»›)\]}*_`]|\[\^?[\w-]{1,24}\]|
 _WIDE_END = "。！？｡．"
 _OTHER_END = "।॥؟۔։።។။།"
 _END = re.compile(
-    rf"(?P<mark>(?<![.!?…‽])[.!?…‽]+|(?<![{_OTHER_END}])[{_OTHER_END}]+){_CLOSERS}(?=\s|$)|[{_WIDE_END}]+[」』”’）】〉》\s]*"
+    rf"(?P<mark>(?<![.!?…‽])[.!?…‽]+|(?<![{_OTHER_END}])[{_OTHER_END}]+){_CLOSERS}(?=\s|$)"
+    rf"|[{_WIDE_END}]+[」』”’）】〉》\s]*"
 )
+"""Begins at the first of several marks alone, so that a long row of them is read once."""
 _INLINE_CODE = re.compile(r"(`+)(?![`\s])[^`\n]*?(?<!\s)\1(?!`)")
 _WORD_BEFORE = re.compile(r"[\w.'’-]+$")
 _WORD_AFTER = re.compile(r"[^\w]*(\w+)")
