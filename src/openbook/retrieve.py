@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from openbook.index.ledger import Ledger
     from openbook.index.lexical import LexicalIndex
     from openbook.index.records import ChunkRecord
-    from openbook.index.vectors import VectorIndex
+    from openbook.index.vectors import Rows, VectorIndex
     from openbook.types import FloatMatrix
 
     EmbedTexts: TypeAlias = Callable[[Sequence[str]], FloatMatrix]
@@ -134,20 +134,15 @@ class Retriever:
     def _candidates(self, request: Request, embed: EmbedTexts | None) -> Candidates:
         """What either leg proposes, scored by both. The legs run side by side."""
         limit = max(request.candidates, request.k)
-        words_leg = _side_by_side().submit(
-            self._lexical.search,
-            request.question,
-            limit=limit,
-            within=request.within,
-            earlier=request.earlier,
-        )
+        vectors = self._vectors if embed is not None or request.vector is not None else None
+        words_leg = _side_by_side().submit(self._words_leg, request, limit, vectors)
         semantic: list[tuple[int, float]] = []
         vector = request.vector
         if vector is None and embed is not None:
             vector = embed([request.question])[0]
-        if vector is not None and self._vectors is not None:
-            semantic = self._vectors.search(vector, limit=limit, within=request.within)
-        lexical = words_leg.result()
+        if vector is not None and vectors is not None:
+            semantic = vectors.search(vector, limit=limit, within=request.within)
+        lexical, rows = words_leg.result()
         words, cosines = dict(lexical), dict(semantic)
         more_words = _side_by_side().submit(
             self._lexical.scores,
@@ -155,8 +150,8 @@ class Retriever:
             [i for i in cosines if i not in words],
             earlier=request.earlier,
         )
-        if vector is not None and self._vectors is not None:
-            cosines |= self._vectors.cosines(vector, [i for i in words if i not in cosines])
+        if vector is not None and rows is not None:
+            cosines = rows.cosines(vector) | cosines
         words |= more_words.result()
         return Candidates(
             words,
@@ -164,6 +159,15 @@ class Retriever:
             best_words=lexical[0][1] if lexical else 0.0,
             ranks=Legs(_ranks(lexical), _ranks(semantic)),
         )
+
+    def _words_leg(
+        self, request: Request, limit: int, vectors: VectorIndex | None
+    ) -> tuple[list[tuple[int, float]], Rows | None]:
+        """What the words find, and its rows of the vector index: read while the question is embedded."""
+        lexical = self._lexical.search(
+            request.question, limit=limit, within=request.within, earlier=request.earlier
+        )
+        return lexical, None if vectors is None else vectors.rows([chunk_id for chunk_id, _ in lexical])
 
     def _hit(self, members: Sequence[Candidate], records: Mapping[int, ChunkRecord], request: Request) -> Hit:
         best = members[0]

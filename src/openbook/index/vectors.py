@@ -15,7 +15,7 @@ too few or none. The scan filters before, and a new row is there at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +48,22 @@ _TOLERANCE: Final = 2e-3
 """Two float16 numbers this near are the same: another machine may round a sum differently."""
 _STRETCH: Final = 16_384
 """Rows copied at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows as they were read: the ids of their chunks, shape (n,), and the rows, shape (n, dimension)."""
+
+    ids: NDArray[np.int64]
+    vectors: NDArray[np.float16]
+
+    def cosines(self, query: NDArray[np.float32]) -> dict[int, float]:
+        """Return chunk id → cosine with a unit vector, shape (dimension,)."""
+        found = products(self.vectors.astype(np.float32), query)
+        # The last digits depend on how the product was cut up; garbage on the disk must not be a best hit.
+        bounded = np.where(np.isfinite(found), np.clip(found, -1.0, 1.0), -1.0)
+        cosines = bounded.astype(np.float64).round(6)
+        return dict(zip(self.ids.tolist(), cosines.tolist(), strict=True))
 
 
 class VectorIndex:
@@ -181,7 +197,9 @@ class VectorIndex:
             return []
         part = 2 if len(bits) <= _SMALL else 1
         screened = bits.nearest(sign_bits(query[np.newaxis])[0], max(_SCREENED // part, 8 * limit), positions)
-        scored = _cosines(loaded, query, bits.likeliest(query, max(_RESCORED // part, 2 * limit), screened))
+        scored = _cosines(
+            loaded, query, bits.likeliest(query, max(_RESCORED // part, 3 * limit // 2), screened)
+        )
         return sorted(scored.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
 
     def nearest(self, query: NDArray[np.float32], *, within: NDArray[np.int64] | None = None) -> float | None:
@@ -202,11 +220,16 @@ class VectorIndex:
 
     def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
         """Return the cosine of those of these chunks that have a row."""
+        rows = self.rows(chunk_ids)
+        return {} if rows is None else rows.cosines(query)
+
+    def rows(self, chunk_ids: Sequence[int]) -> Rows | None:
+        """Read the rows of those of these chunks that have one, before it is known what is asked of them."""
         loaded = self._loaded
         if loaded is None or not len(chunk_ids):
-            return {}
+            return None
         wanted = np.array(sorted(set(chunk_ids)), dtype=np.int64)
-        return _cosines(loaded, query, loaded.bits.positions(wanted))
+        return _read(loaded, loaded.bits.positions(wanted))
 
     def _beginning(self, library_id: str) -> Header:
         """Return the header of new files without rows."""
@@ -272,13 +295,13 @@ def _rows(loaded: Loaded, chunk_ids: NDArray[np.int64]) -> NDArray[np.int64]:
     return loaded.bits.rows[loaded.bits.positions(chunk_ids)]
 
 
-def _cosines(loaded: Loaded, query: NDArray[np.float32], positions: NDArray[np.int64]) -> dict[int, float]:
-    """Return chunk id → cosine for the rows at these positions."""
+def _read(loaded: Loaded, positions: NDArray[np.int64]) -> Rows:
+    """Return the rows at these positions."""
     rows = loaded.bits.rows[positions]
     order = np.argsort(rows)
-    found = products(loaded.vectors.read(rows[order]).astype(np.float32), query)
-    # The last digits depend on how the product was cut up; garbage on the disk must not be a best hit.
-    bounded = np.where(np.isfinite(found), np.clip(found, -1.0, 1.0), -1.0)
-    cosines = bounded.astype(np.float64).round(6)
-    ids = loaded.bits.ids[positions][order]
-    return dict(zip(ids.tolist(), cosines.tolist(), strict=True))
+    return Rows(loaded.bits.ids[positions][order], loaded.vectors.read(rows[order]))
+
+
+def _cosines(loaded: Loaded, query: NDArray[np.float32], positions: NDArray[np.int64]) -> dict[int, float]:
+    """Return chunk id → cosine for the rows at these positions."""
+    return _read(loaded, positions).cosines(query)
