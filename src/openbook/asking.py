@@ -20,6 +20,7 @@ from openbook.answering import Answerer, Found, Grounds, timed
 from openbook.errors import UsageError
 from openbook.events import Event
 from openbook.follow_up import ranking_embed
+from openbook.index.conversation_records import storable
 from openbook.types import Exchange, Hits
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def wish_of(question: str, options: AskOptions) -> Wish:
             f"Unknown option {unknown[0]!r}; expected: {', '.join(sorted(AskOptions.__annotations__))}."
         )
     return Wish(
-        question,
+        storable(question),
         k=options.get("k"),
         where=options.get("where", ()),
         history=options.get("history", ()),

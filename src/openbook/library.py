@@ -207,11 +207,16 @@ class Library:
         first: a question that needs them is searched together with them.
         Raises UsageError for an empty question or a wrong condition.
         """
+        from openbook.index.conversation_records import storable
         from openbook.index.where import parse_where
         from openbook.retrieve import Request, Retriever
 
         if not question.strip():
             raise UsageError("The question is empty. Ask with at least one word.")
+        question, where = storable(question), [storable(condition) for condition in where]
+        history = [
+            replace(turn, question=storable(turn.question), meant=storable(turn.meant)) for turn in history
+        ]
         self._indexes.refresh()
         embedder, notes = self._search_embedder()
         meant, spelling_notes = self._spelled(question, embedder)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from openbook.answer.checking import Checked, check_text, strict_text
 from openbook.answer.confidence import early_features, early_probability, features, probability
 from openbook.answer.declining import said_not_found
+from openbook.answer.fencing import whole_characters
 from openbook.answer.language_model import LanguageModel
 from openbook.answer.quoting import not_found_text
 from openbook.answer.strategies import Written, write
@@ -152,12 +153,13 @@ class Writer:
         """The draft as an answer: claims, citations, and what a person should know about them."""
         notes = [*blank.notes, *draft.notes]
         answer = replace(blank, confidence=confidence, usage=draft.usage, strategy=draft.strategy)
-        if not draft.text.strip() or said_not_found(draft.text):
+        written = whole_characters(draft.text)
+        if not written.strip() or said_not_found(written):
             notes.append(f"{self.model.name} was shown the evidence and found no answer in it.")
             return replace(answer, notes=tuple(notes))
         given = [p for p in blank.evidence if draft.shown is None or p.number in draft.shown]
         checked = check_text(
-            draft.text, given, self.checker(), self.grounds.ledger.text, language=self.grounds.language
+            written, given, self.checker(), self.grounds.ledger.text, language=self.grounds.language
         )
         notes += _remarks(checked, draft.finish, strict=self.manner.strict)
         if confidence < self.manner.threshold:

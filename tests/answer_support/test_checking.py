@@ -216,10 +216,10 @@ def test_a_marker_is_put_in_before_the_end(ending: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "." * 60_000 + "a",
-        "a" + " " * 60_000 + "b.",
-        " " * 60_000 + "b.",
-        "-" * 60_000 + "a",
+        "." * 60_000 + "bananas",
+        "no bananas" + " " * 60_000 + "here.",
+        " " * 60_000 + "bananas.",
+        "-" * 60_000 + "bananas",
         "[source" + " " * 60_000,
     ],
     ids=["dots", "blanks inside", "blanks in front", "dashes", "an open bracket"],

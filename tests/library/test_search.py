@@ -11,7 +11,7 @@ import pytest
 from openbook.errors import UsageError
 from openbook.library import Library
 from openbook.settings import Settings
-from openbook.types import Document
+from openbook.types import Document, Exchange
 
 Opener = Callable[..., Library]
 
@@ -121,3 +121,15 @@ def test_vectors_of_two_models_never_meet(open_library: Opener, documents: Path,
     assert "64" in name
     again = open_library().search("heron")
     assert again[0].scores.vector is not None
+
+
+def test_half_a_character_stops_no_search(open_library: Callable[..., Library], documents: Path) -> None:
+    library = open_library()
+    library.add(documents)
+    half = "\ud83d"
+    asked = f"What does the grey heron eat {half}?"
+    assert library.search(asked)[0].path == "birds/heron.md"
+    assert library.ask(asked).question == "What does the grey heron eat ??"
+    turn = Exchange(f"Who sleeps {half}?", f"Who sleeps {half}?", half)
+    assert library.search("And where?", history=[turn])
+    assert not library.search("heron", where=[f"path={half}"])

@@ -14,7 +14,7 @@ from openbook.errors import KeyRefused, ReplyBroken, UsageError
 from openbook.events import ErrorEvent, Event, PromptEvent, RetrievalEvent, VerificationEvent
 from openbook.library import Library
 from openbook.settings import Settings
-from openbook.types import Answer, Message
+from openbook.types import Answer, Message, ToolCall
 
 DOCUMENTS = {
     "heron.md": "# The grey heron\n\nIn winter the grey heron hunts along rivers that do not freeze. "
@@ -224,3 +224,21 @@ def test_without_a_model_answers_quote_and_say_what_needs_one(library: Library) 
 def test_an_unknown_option_is_named(library: Library) -> None:
     with pytest.raises(UsageError, match="'temperature'"):
         asked(library, None, temperature=0.3)
+
+
+@pytest.mark.parametrize("strategy", ["stuff", "refine", "map-reduce", "map-rerank"])
+def test_halves_of_characters_in_a_reply_are_joined_or_replaced(library: Library, strategy: str) -> None:
+    reply = f"{TRUE} So it does \ud83d\ude00 \ud83d."
+    answer, _ = asked(library, ScriptedModel(reply), strategy=strategy)
+    assert answer.status == "answered"
+    assert answer.text.encode()  # a single half could not be encoded
+    assert_sound(library, answer)
+
+
+def test_halves_of_characters_in_what_an_agent_writes_and_asks_are_no_end(library: Library) -> None:
+    search = ToolCall("search", '{"query": "heron \\ud83d", "where": ["path=\\ud83d*"]}')
+    open_place = ToolCall("open_place", '{"document": "\\ud83d.md"}')
+    model = ScriptedModel([search, open_place], f"{TRUE} So it does \ud83d.")
+    answer, _ = asked(library, model, agent=True)
+    assert answer.text == f"{TRUE} So it does \ufffd."
+    assert answer.steps[1].result == "nothing found"

@@ -36,7 +36,14 @@ from openbook.answer.agent_tools import (
     parsed_arguments,
     shown_arguments,
 )
-from openbook.answer.fencing import NOT_FOUND_WORDS, fenced, new_boundary, unbroken_tokens, visible
+from openbook.answer.fencing import (
+    NOT_FOUND_WORDS,
+    fenced,
+    new_boundary,
+    unbroken_tokens,
+    visible,
+    whole_characters,
+)
 from openbook.answer.findings import Findings
 from openbook.answer.language_model import LanguageModel, Reply, Tool
 from openbook.errors import LanguageModelError, OpenbookError, PromptTooLong, UsageError
@@ -369,6 +376,7 @@ class _Research:
         except LanguageModelError as error:
             raise _explained(error, self._model.name, tools=bool(tools)) from error
         finally:
+            heard.text = whole_characters(heard.text)
             self._account(heard, cost, reported)
         if tools and not heard.calls and heard.text:
             yield TokenEvent(heard.text)
@@ -387,7 +395,7 @@ class _Research:
         """Take in a reply until its end, or until the time is up."""
         for part in reply:
             if isinstance(part, ToolCall):
-                heard.calls.append(part)
+                heard.calls.append(replace(part, arguments=whole_characters(part.arguments)))
             else:
                 heard.text += part
                 if shown:

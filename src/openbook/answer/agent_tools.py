@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from openbook.answer.calculator import calculate
-from openbook.answer.fencing import fenced, fenced_text, harmless
+from openbook.answer.fencing import fenced, fenced_text, harmless, whole_characters
 from openbook.answer.findings import Findings
 from openbook.answer.language_model import Tool
 from openbook.answer.sentences import split_sentences
@@ -186,6 +186,10 @@ def _checked(tool: str, name: str, value: Any, kind: str) -> Any:
     if not right:
         expected = "a list of strings" if kind == "array" else f"a {kind}"
         raise UsageError(f"The argument {name!r} of {tool} is {_shown(value)}; expected {expected}.")
+    if isinstance(value, str):
+        value = whole_characters(value)
+    elif kind == "array":
+        value = [whole_characters(item) for item in value]
     if len(value if isinstance(value, str) else json.dumps(value)) > LONGEST_ARGUMENT:
         raise UsageError(f"The argument {name!r} of {tool} is longer than {LONGEST_ARGUMENT:,} characters.")
     return value

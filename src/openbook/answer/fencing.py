@@ -99,6 +99,17 @@ _REMOTE_IMAGE: Final = re.compile(r"!(?=\[[^\]\n]{0,300}\]\(\s*<?(?:[a-z]+:)?//)
 _NOT_FOUND: Final = re.compile(r"not[_ -]?in[_ -]?evidence", re.IGNORECASE)
 
 
+def whole_characters(text: str) -> str:
+    """The text with halves of surrogate pairs joined where both are there, and U+FFFD for single ones.
+
+    Servers that cut a reply between the halves send both; no index, file or
+    request can hold a single one.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def visible(text: str) -> str:
     """The text without characters that show nothing, line ends as "\\n", blanks as spaces.
 

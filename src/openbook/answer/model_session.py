@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from openbook.answer.declining import may_become_not_found, said_not_found, without_fixed_words
+from openbook.answer.fencing import whole_characters
 from openbook.answer.language_model import LanguageModel, Reply
 from openbook.answer.prompting import Budget, Prompt, build_prompt
 from openbook.answer.rules import Frame
@@ -92,7 +93,7 @@ class Session:
         """The end of a stream: what was used up, and what was written."""
         shown = {(piece.number, piece.start): piece for prompt in prompts for piece in prompt.evidence}
         notes = dict.fromkeys([*(note for prompt in prompts for note in prompt.left_out), *left_out])
-        text = spoken.text.strip()
+        text = whole_characters(spoken.text).strip()
         usage = dict(self.usage)
         yield UsageEvent(usage)
         yield Written(
