@@ -232,3 +232,43 @@ def test_one_sign_repeated_without_end_is_read_in_one_pass(
     checked = check_text(text, evidence, checker, read_text)
     assert checked.text == text
     assert not said_not_found(text)
+
+
+def test_the_number_of_an_item_is_no_number_that_the_evidence_has_to_say(
+    checker: SupportChecker, evidence: list[Evidence], read_text: ReadText
+) -> None:
+    text = f"7. {HIGHEST} [3].\n8) {HIGHEST} [3].\n\n(9) [3] {HIGHEST}.\n"
+    checked = check_text(text, evidence, checker, read_text)
+    assert checked.text == text
+    assert said(checked) == [(f"{HIGHEST} [3].", (3,), True)] * 2 + [(f"{HIGHEST}.", (3,), True)]
+
+
+HIGHEST = "Mount Logan is the highest mountain in Canada"
+FALSE = "The moon weighs 900 bananas"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"They are:\n- {FALSE}\n- {FALSE}\n\n{HIGHEST} [3].", f"{HIGHEST} [3]."),
+        (f"They are:\n- {FALSE}\n- {HIGHEST} [3].", f"They are:\n- {HIGHEST} [3]."),
+        (f"{HIGHEST} [3]. They are:\n\n1. {FALSE} [1]\n2. {FALSE}", f"{HIGHEST} [3]."),
+        (f"{FALSE}. They are:\n1. {FALSE} [1]\n\n{HIGHEST} [3].", f"{HIGHEST} [3]."),
+        (f"{HIGHEST} [3]:\n- {FALSE}", f"{HIGHEST} [3]:"),
+        (f"So:\n\n```\ncode\n```\n\n{FALSE}.\n\n{HIGHEST} [3].", f"So:\n\n```\ncode\n```\n\n{HIGHEST} [3]."),
+        (f"# A\n\n{FALSE}.\n\n## B\n\nIt is:\n- {FALSE}\n\n# C\n\n{HIGHEST} [3].", f"# C\n\n{HIGHEST} [3]."),
+        (f"# Logan\n\n{HIGHEST} [3].\n\n## More\n\n{FALSE}.", f"# Logan\n\n{HIGHEST} [3]."),
+        (f"| What | How |\n|---|---|\n| moon | 900 [1] |\n\n{HIGHEST} [3].", f"{HIGHEST} [3]."),
+        (f"- Moons:\n  - {FALSE}\n- {HIGHEST} [3]", f"- {HIGHEST} [3]"),
+        (f"- [2] {FALSE}\n- [3] {HIGHEST}", f"- [3] {HIGHEST}"),
+        (f"It is:\r\n\r\n- {FALSE}\r\n\r\n{HIGHEST} [3].\r\n", f"{HIGHEST} [3]."),
+    ],
+)  # fmt: skip
+def test_strict_leaves_nothing_that_announces_what_is_gone(
+    text: str, left: str, evidence: list[Evidence], read_text: ReadText
+) -> None:
+    checker = SupportChecker(content_words=content_words, embed=None, language="en")
+    strict = strict_text(check_text(text, evidence, checker, read_text))
+    assert strict.text == left
+    assert all(claimed.startswith(HIGHEST) for claimed, _, _ in said(strict))
+    assert len(strict.citations) == len(strict.claims) == 1

@@ -18,8 +18,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from openbook.answer.claims import CitedText, Statement, cut_statements, markers_behind, parse_citations
+from openbook.answer.claims import (
+    CitedText,
+    Statement,
+    cut_statements,
+    markers_before,
+    markers_behind,
+    parse_citations,
+)
 from openbook.answer.evidence import ReadText
+from openbook.answer.leftovers import Span, leftovers
 from openbook.answer.support import Support, SupportChecker
 from openbook.types import Citation, Claim, Evidence
 
@@ -109,11 +117,13 @@ def strict_text(checked: Checked) -> Checked:
     kept = [claim for claim in checked.claims if claim.supported]
     if not kept:
         return Checked("", removed=checked.removed)
-    edits = _cuts(checked.text, [claim for claim in checked.claims if not claim.supported])
+    cuts = _cuts(checked.text, [claim for claim in checked.claims if not claim.supported])
+    cuts += leftovers(checked.text, cuts, [(claim.start, claim.end) for claim in kept])
+    edits = _joined(cuts)
     spans = {(claim.start, claim.end) for claim in kept}
     return replace(
         checked,
-        text=_edited(checked.text, edits),
+        text=_edited(checked.text, edits).rstrip(),
         claims=tuple(
             replace(claim, start=_moved(claim.start, edits), end=_moved(claim.end, edits, is_end=True))
             for claim in kept
@@ -267,11 +277,11 @@ def _edits(text: str, statement: Statement, verdict: _Verdict) -> list[_Edit]:
     return edits
 
 
-def _cuts(text: str, dropped: Iterable[Claim]) -> list[_Edit]:
+def _cuts(text: str, dropped: Iterable[Claim]) -> list[Span]:
     """What goes with the claims that are dropped: their markers, their gap, their line if it is empty."""
-    spans = [(claim.start, markers_behind(text, claim.end)) for claim in dropped]
+    spans = [(markers_before(text, claim.start), markers_behind(text, claim.end)) for claim in dropped]
     gone = {place for start, end in spans for place in range(start, end)}
-    cuts: list[_Edit] = []
+    cuts: list[Span] = []
     start = 0
     for line in text.splitlines(keepends=True):
         end = start + len(line)
@@ -284,7 +294,7 @@ def _cuts(text: str, dropped: Iterable[Claim]) -> list[_Edit]:
             if place not in gone and not text[place].isspace() and text[place] not in "|*_.,;"
         ]
         if hit and not rest:
-            cuts.append(_Edit(start, end))
+            cuts.append((start, end))
         elif hit:
             cuts += [
                 _widened(text, max(low, start), min(high, end), opened)
@@ -295,7 +305,7 @@ def _cuts(text: str, dropped: Iterable[Claim]) -> list[_Edit]:
     return cuts
 
 
-def _widened(text: str, start: int, end: int, opened: int) -> _Edit:
+def _widened(text: str, start: int, end: int, opened: int) -> Span:
     """A cut with one of the gaps beside it, so that none is doubled."""
     if start <= opened:
         while end < len(text) and text[end] in " \t":
@@ -303,7 +313,18 @@ def _widened(text: str, start: int, end: int, opened: int) -> _Edit:
     else:
         while start > 0 and text[start - 1] in " \t":
             start -= 1
-    return _Edit(start, end)
+    return start, end
+
+
+def _joined(cuts: Iterable[Span]) -> list[_Edit]:
+    """The cuts as edits that do not overlap."""
+    joined: list[_Edit] = []
+    for start, end in sorted(cuts):
+        if joined and start <= joined[-1].end:
+            joined[-1] = _Edit(joined[-1].start, max(joined[-1].end, end))
+        else:
+            joined.append(_Edit(start, end))
+    return joined
 
 
 def _edited(text: str, edits: Sequence[_Edit]) -> str:

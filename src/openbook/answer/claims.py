@@ -75,6 +75,7 @@ _OPENING: Final = re.compile(r"(?:[\s>*_+•‣-]|\d{1,3}[.)])*(?P<markers>(?:\[
 _BEHIND: Final = re.compile(r"(?:[ \t]*+\[\d{1,3}\])+")
 _QUESTION_MARKS: Final = ("?", "？", "؟")
 _ENDS: Final = ".!?:;…。！？：；"
+_COUNT: Final = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z])[.)][ \t]+(?=\S)")
 _LONGEST_TITLE = 9
 
 
@@ -221,7 +222,9 @@ def cut_statements(cited: CitedText, language: str = "") -> list[Statement]:
         if in_references or not _claims(plain, unit, cited=bool(markers)):
             continue
         numbers = tuple(dict.fromkeys(marker.number for marker in markers))
-        statements.append(Statement(unit.start, unit.end, numbers, (), tuple(markers)))
+        count = _COUNT.match(plain, unit.start, unit.end) if unit.kind == "item" else None
+        start = count.end() if count else unit.start  # "2." counts the items and claims nothing
+        statements.append(Statement(start, unit.end, numbers, (), tuple(markers)))
     return _with_nearby(plain, statements)
 
 
