@@ -10,8 +10,8 @@ the way that needs no language model (the other is `openbook.writing`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ class Found:
     `asked` is the question as typed, `ranked` the words that sentences are
     judged by: the question with its spelling put right. `embed` stands in for
     the embedder where the question is one of a conversation, whose vector is
-    not that of its words alone.
+    not that of its words alone. `used` is what a model took to understand it.
     """
 
     asked: str
@@ -45,6 +45,7 @@ class Found:
     hits: Hits
     search_ms: float
     embed: Embed | None = None
+    used: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,9 +178,10 @@ class Asker:
             return self._found(wish)
         from openbook.answer.rewriting import standalone
 
-        meant = standalone(wish.question, wish.history, model)
+        used: dict[str, int] = {}
+        meant = standalone(wish.question, wish.history, model, used)
         found = self._found(replace(wish, question=meant, history=()))
-        return replace(found, asked=wish.question)
+        return replace(found, asked=wish.question, used=used)
 
 
 def _prepare(model: LanguageModel | None) -> None:

@@ -60,6 +60,7 @@ class Extractor:
             confidence=early,
             evidence=evidence,
             generator=self.model.name,
+            usage=found.used,
             notes=notes,
             meant=meant,
             strategy="structured",
@@ -76,6 +77,7 @@ class Extractor:
             embed=self.grounds.embedder.embed if self.grounds.embedder is not None else None,
             answer_tokens=self.manner.answer_tokens,
             strict=self.manner.strict,
+            used=found.used,
         )
         try:
             for event in extraction.events(meant, evidence):

@@ -226,7 +226,7 @@ class Researcher:
             answer_tokens=self.manner.answer_tokens,
         )
         tools = LibraryTools(self.grounds, self.search, where).toolbox()
-        for event in research(meant, self.model, tools, limits, found=evidence):
+        for event in research(meant, self.model, tools, limits, found=evidence, used=found.used):
             if not isinstance(event, Researched):
                 yield event
                 continue
@@ -239,15 +239,15 @@ class Researcher:
         self, question: str, where: Sequence[str], history: Sequence[Exchange]
     ) -> tuple[Found, tuple[Evidence, ...]]:
         """What one search finds for the question, made to stand alone."""
-        meant = question
+        meant, used = question, dict[str, int]()
         if history:
             from openbook.answer.rewriting import standalone
 
-            meant = standalone(question, history, self.model)
+            meant = standalone(question, history, self.model, used)
         started = time.perf_counter()
         hits = self.search(meant, where=where)
         milliseconds = (time.perf_counter() - started) * 1000
-        found = Found(question, hits.meant or meant, hits, milliseconds)
+        found = Found(question, hits.meant or meant, hits, milliseconds, used=used)
         return found, self.grounds.gather(hits, ALL_EVIDENCE)[0]
 
     def _answer(self, found: Found, researched: Researched) -> Answer:

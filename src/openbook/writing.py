@@ -79,6 +79,7 @@ class Writer:
             confidence=early,
             evidence=evidence,
             generator=self.model.name,
+            usage=found.used,
             notes=notes,
             meant=meant,
         )
@@ -87,7 +88,7 @@ class Writer:
             yield VerificationEvent(self._timed(replace(blank, notes=(*notes, note)), found, started))
             return
         with ThreadPoolExecutor(1, "openbook-confidence") as closer_look:
-            draft = _Draft()
+            draft = _Draft(usage=found.used)
             begun: list[Future[float]] = []
 
             def look() -> None:
@@ -120,6 +121,7 @@ class Writer:
             strategy=self.manner.strategy,
             answer_tokens=self.manner.answer_tokens,
             parallel=self.manner.parallel,
+            used=found.used,
         )
         try:
             for event in writing:

@@ -14,7 +14,7 @@ from openbook.errors import KeyRefused, ReplyBroken, UsageError
 from openbook.events import ErrorEvent, Event, PromptEvent, RetrievalEvent, VerificationEvent
 from openbook.library import Library
 from openbook.settings import Settings
-from openbook.types import Answer, Message, ToolCall
+from openbook.types import Answer, Exchange, Message, ToolCall
 
 DOCUMENTS = {
     "heron.md": "# The grey heron\n\nIn winter the grey heron hunts along rivers that do not freeze. "
@@ -242,3 +242,26 @@ def test_halves_of_characters_in_what_an_agent_writes_and_asks_are_no_end(librar
     answer, _ = asked(library, model, agent=True)
     assert answer.text == f"{TRUE} So it does \ufffd."
     assert answer.steps[1].result == "nothing found"
+
+
+@pytest.mark.parametrize(
+    ("options", "reply"),
+    [
+        ({}, TRUE),
+        ({"strategy": "map-rerank"}, TRUE),
+        ({"agent": True}, TRUE),
+        ({"schema": {"type": "object", "properties": {"place": {"type": "string"}}}}, '{"place": "rivers"}'),
+    ],
+    ids=["stuff", "map-rerank", "agent", "schema"],
+)
+def test_what_it_took_to_understand_a_follow_up_is_part_of_the_usage(
+    library: Library, options: dict[str, Any], reply: str
+) -> None:
+    alone, _ = asked(library, ScriptedModel(reply), **options)
+    history = (Exchange("What is a heron?", "What is a heron?", "A bird."),)
+    model = ScriptedModel(QUESTION, reply)
+    answer, events = asked(library, model, history=history, **options)
+    assert answer.usage["requests"] == alone.usage["requests"] + 1 == len(model.seen)
+    written = len(QUESTION.split())
+    assert answer.usage["output_tokens"] == alone.usage["output_tokens"] + written
+    assert [event.usage for event in events if event.kind == "usage"][-1] == answer.usage

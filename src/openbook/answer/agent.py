@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -135,13 +135,15 @@ def research(
     found: Sequence[Evidence] = (),
     history: Sequence[Message] = (),
     instructions: Instructions = Instructions(RESEARCH, ANSWER),
+    used: Mapping[str, int] | None = None,
     clock: Clock = time.monotonic,
 ) -> Iterator[Event | Researched]:
     """Let `model` answer with tools; yields what happens and a Researched last.
 
     `found` is what a search for the question gave, if it has been done already;
     these places have the numbers 1 … in this order. `history` holds earlier
-    messages of the conversation. A reply that is being
+    messages of the conversation, `used` what was taken before, which is added
+    to the usage but not held against the limits. A reply that is being
     written when the time is up is left; waiting for one that says nothing is
     bounded by the model's own patience. Text of replies that also call tools
     is no answer and is not shown. A failing model ends the run: with what it had
@@ -150,6 +152,7 @@ def research(
     if found:
         tools = replace(tools, search=_remembering(question, found, tools.search))
     run = _Research(question, model, tools, limits, history, instructions, clock)
+    run.usage.update(used or {})
     for rank, piece in enumerate(found):
         run.findings.add(piece, rank)
     yield from run.events()
@@ -209,7 +212,7 @@ class _Research:
         self._notes: list[str] = []
         self._heard = _Heard()
         self._used = 0
-        self._usage = {"requests": 0, "input_tokens": 0, "output_tokens": 0}
+        self.usage = {"requests": 0, "input_tokens": 0, "output_tokens": 0}
 
     # -- the loop --------------------------------------------------------------
 
@@ -352,7 +355,7 @@ class _Research:
             text=text,
             evidence=tuple(self.findings.evidence),
             steps=tuple(self._steps),
-            usage=dict(self._usage),
+            usage=dict(self.usage),
             notes=tuple(self._notes),
             complete=bool(text) and not (broken or heard.left or heard.finish == "length"),
             calculations=tuple(self._calculations),
@@ -380,16 +383,16 @@ class _Research:
             self._account(heard, cost, reported)
         if tools and not heard.calls and heard.text:
             yield TokenEvent(heard.text)
-        yield UsageEvent(dict(self._usage))
+        yield UsageEvent(dict(self.usage))
 
     def _account(self, heard: _Heard, cost: int, reported: dict[str, int]) -> None:
         """Add up what a request took: the larger of what the server says and what was counted here."""
         written = self._counted([heard.text, *(call.name + " " + call.arguments for call in heard.calls)])
         self._used += max(written, reported.get("output_tokens", 0))
         self._used += max(reported.get("input_tokens", 0) - cost, 0)
-        self._usage["requests"] += 1
-        self._usage["input_tokens"] += reported.get("input_tokens", cost)
-        self._usage["output_tokens"] += reported.get("output_tokens", written)
+        self.usage["requests"] += 1
+        self.usage["input_tokens"] += reported.get("input_tokens", cost)
+        self.usage["output_tokens"] += reported.get("output_tokens", written)
 
     def _listen(self, reply: Reply, heard: _Heard, *, shown: bool) -> Iterator[Event]:
         """Take in a reply until its end, or until the time is up."""

@@ -49,6 +49,12 @@ class Reply(AbstractContextManager["Reply"], Protocol):
     def finish(self) -> str: ...
 
 
+def add_usage(used: dict[str, int], reply: Reply) -> None:
+    """Add what a reply used up. Tokens that a server does not count are not in it."""
+    for name, amount in {"requests": 1, **reply.usage}.items():
+        used[name] = used.get(name, 0) + amount
+
+
 class LanguageModel(Protocol):
     """Continues messages. May be used by several threads at once.
 

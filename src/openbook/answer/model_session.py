@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from openbook.answer.declining import may_become_not_found, said_not_found, without_fixed_words
 from openbook.answer.fencing import whole_characters
-from openbook.answer.language_model import LanguageModel, Reply
+from openbook.answer.language_model import LanguageModel, Reply, add_usage
 from openbook.answer.prompting import Budget, Prompt, build_prompt
 from openbook.answer.rules import Frame
 from openbook.errors import LanguageModelError
@@ -83,9 +83,8 @@ class Session:
         return self.model.reply(messages, max_tokens=limit or self.budget.answer_tokens)
 
     def add(self, reply: Reply) -> None:
-        """Add what a reply used up. Tokens that a server does not count are not in it."""
-        for name, amount in {"requests": 1, **reply.usage}.items():
-            self.usage[name] = self.usage.get(name, 0) + amount
+        """Add what a reply used up."""
+        add_usage(self.usage, reply)
 
     def written(
         self, spoken: Spoken, strategy: str, prompts: Sequence[Prompt], *, left_out: Sequence[str] = ()

@@ -23,7 +23,7 @@ from typing import Final
 from openbook.answer.declining import said_not_found
 from openbook.answer.evidence import CountTokens
 from openbook.answer.fencing import fenced_text, new_boundary, unbroken_tokens, visible
-from openbook.answer.language_model import LanguageModel
+from openbook.answer.language_model import LanguageModel, add_usage
 from openbook.answer.prompting import AROUND_MESSAGE, Budget, message_tokens, without_marks
 from openbook.answer.rules import REWRITING, SUMMING_UP
 from openbook.answer.sentences import split_sentences
@@ -47,12 +47,17 @@ _QUESTION_MARKS: Final = "?？؟;⸮՞፧"
 _WORD: Final = re.compile(r"\w+")
 
 
-def standalone(question: str, history: Sequence[Exchange], model: LanguageModel) -> str:
+def standalone(
+    question: str,
+    history: Sequence[Exchange],
+    model: LanguageModel,
+    used: dict[str, int] | None = None,
+) -> str:
     """The question as it can be understood without `history` (oldest first).
 
     The question itself where there is no history, or where the model's reply
-    is not one question. Raises LanguageModelError where the model cannot be
-    asked at all.
+    is not one question. What the request takes is added to `used`. Raises
+    LanguageModelError where the model cannot be asked at all.
     """
     if not history:
         return question
@@ -61,7 +66,7 @@ def standalone(question: str, history: Sequence[Exchange], model: LanguageModel)
         f"Follow-up question: {_safe(question)}\n\nWrite it so that it can be understood alone, on one line."
     )
     messages = _about(history, REWRITING, ending, budget.prompt_tokens, model.count_tokens)
-    written = _reply(messages, model, budget.answer_tokens)
+    written = _reply(messages, model, budget.answer_tokens, used)
     line = _as_question(written)
     return line if _is_rewriting(line, question, history) else question
 
@@ -143,11 +148,17 @@ def _about(
     return messages(first)
 
 
-def _reply(messages: Sequence[Message], model: LanguageModel, limit: int) -> str:
+def _reply(
+    messages: Sequence[Message], model: LanguageModel, limit: int, used: dict[str, int] | None = None
+) -> str:
     """The text of a reply; "" for one that broke off or was cut off, which is of no use here."""
     try:
         with model.reply(messages, max_tokens=limit) as reply:
-            text = "".join(piece for piece in reply if isinstance(piece, str))
+            try:
+                text = "".join(piece for piece in reply if isinstance(piece, str))
+            finally:
+                if used is not None:
+                    add_usage(used, reply)
             return "" if reply.finish == "length" else text
     except ReplyBroken:
         return ""

@@ -18,7 +18,7 @@ broke off: what arrived is kept, and the stream says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from openbook.answer.language_model import LanguageModel
@@ -43,19 +43,21 @@ def write(
     strategy: str = "auto",
     answer_tokens: int = 1000,
     parallel: int = 4,
+    used: Mapping[str, int] | None = None,
 ) -> Stream:
     """Have `model` answer; yields events, and a `Written` last.
 
     A reply that breaks off keeps what arrived: an ErrorEvent says why, and
     `Written.finish` is "broken". Closing the generator, or Ctrl-C, stops the
-    running request. Raises UsageError for an unknown strategy, PromptTooLong
+    running request. `used` is what this answer has taken before, and is added.
+    Raises UsageError for an unknown strategy, PromptTooLong
     where the question leaves no room, and LanguageModelError where nothing of
     an answer had arrived.
     """
     if strategy not in STRATEGIES:
         raise UsageError(f"Unknown strategy {strategy!r}; expected one of: {', '.join(STRATEGIES)}.")
     budget = Budget.of_window(model.context_tokens, answer_tokens)
-    session = Session(question, model, budget, history, max(parallel, 1))
+    session = Session(question, model, budget, history, max(parallel, 1), dict(used or {}))
     if strategy == "auto":
         parts = parts_of(evidence, session, ANSWERING)
         strategy = {0: "stuff", 1: "stuff", 2: "refine"}.get(len(parts), "map-reduce")

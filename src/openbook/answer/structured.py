@@ -81,7 +81,9 @@ class Extraction:
         embed: Embed | None = None,
         answer_tokens: int = 1_000,
         strict: bool = False,
+        used: Mapping[str, int] | None = None,
     ) -> None:
+        """`used` is what this answer has taken before, and is added to its usage."""
         self._model = model
         self._schema = schema
         self._judge = judge
@@ -89,7 +91,7 @@ class Extraction:
         self._embed = embed
         self._answer_tokens = answer_tokens
         self._strict = strict
-        self._usage = {"requests": 0, "input_tokens": 0, "output_tokens": 0}
+        self._usage = {"requests": 0, "input_tokens": 0, "output_tokens": 0, **(used or {})}
         self._notes: list[str] = []
 
     def events(self, question: str, evidence: Sequence[Evidence]) -> Iterator[Event | Extracted]:
