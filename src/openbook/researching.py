@@ -21,7 +21,7 @@ from openbook.answer.agent import Limits, Researched, research
 from openbook.answer.agent_tools import MOST_LISTED, Listing, Place, Toolbox
 from openbook.answer.checking import check_text, strict_text
 from openbook.answer.confidence import early_features, early_probability, features, probability
-from openbook.answer.declining import said_not_found
+from openbook.answer.declining import said_not_found, without_fixed_words
 from openbook.answer.quoting import QuotingGenerator, not_found_text
 from openbook.answer.sentences import split_sentences
 from openbook.answer.verify import verified
@@ -30,7 +30,7 @@ from openbook.errors import UsageError
 from openbook.events import Event, RetrievalEvent, VerificationEvent
 from openbook.index.where import Condition, parse_where
 from openbook.types import Answer, Evidence, Exchange, Hit, Hits, Legs
-from openbook.writing import ALL_EVIDENCE, Writer
+from openbook.writing import ALL_EVIDENCE, Writer, remarks
 
 if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel
@@ -275,7 +275,18 @@ class Researcher:
             note = f"{self.model.name} looked for it in {len(researched.steps)} steps and found no answer."
             return replace(answer, notes=(*answer.notes, note))
         checker = Writer(self.grounds, self.model, self.manner).checker()
-        checked = check_text(researched.text, evidence, checker, self.grounds.ledger.text)
+        checked = check_text(
+            without_fixed_words(researched.text),
+            evidence,
+            checker,
+            self.grounds.ledger.text,
+            language=self.grounds.language,
+        )
+        answer = replace(
+            answer,
+            notes=(*answer.notes, *remarks(checked, strict=self.manner.strict)),
+            removed=checked.removed,
+        )
         if self.manner.strict:
             checked = strict_text(checked)
         if not checked.text.strip():
@@ -286,7 +297,6 @@ class Researcher:
             status="answered",
             citations=checked.citations,
             claims=checked.claims,
-            removed=checked.removed,
         )
 
     def _quoted(self, answer: Answer, found: Found) -> Answer:

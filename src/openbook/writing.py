@@ -163,7 +163,7 @@ class Writer:
         checked = check_text(
             written, given, self.checker(), self.grounds.ledger.text, language=self.grounds.language
         )
-        notes += _remarks(checked, draft.finish, strict=self.manner.strict)
+        notes += remarks(checked, draft.finish, strict=self.manner.strict)
         if confidence < self.manner.threshold:
             notes.append(f"The documents probably do not answer this (confidence {confidence:.2f}).")
         if self.manner.strict:
@@ -197,23 +197,23 @@ class Writer:
         return replace(answer, timings_ms={"search": round(found.search_ms, 2), "answer": spent})
 
 
-def _remarks(checked: Checked, finish: str, *, strict: bool) -> list[str]:
-    """What checking found, in words."""
-    remarks = []
+def remarks(checked: Checked, finish: str = "", *, strict: bool) -> list[str]:
+    """What checking found, and how the reply ended, in words."""
+    found = []
     unsupported = sum(not claim.supported for claim in checked.claims)
     if unsupported:
         what = f"{unsupported} of {len(checked.claims)} claims"
         said = "the evidence does not say it" if unsupported == 1 else "the evidence does not say them"
         done = "left out" if strict else "marked"
-        remarks.append(f"{what} {'is' if unsupported == 1 else 'are'} {done}: {said}.")
+        found.append(f"{what} {'is' if unsupported == 1 else 'are'} {done}: {said}.")
     if checked.removed:
         noun = "citation" if checked.removed == 1 else "citations"
-        remarks.append(f"{checked.removed} {noun} of evidence that was never given {_was(checked)} removed.")
+        found.append(f"{checked.removed} {noun} of evidence that was never given {_was(checked)} removed.")
     if finish == "length":
-        remarks.append("The answer was cut off at the most tokens that it may have (setting answer_tokens).")
+        found.append("The answer was cut off at the most tokens that it may have (setting answer_tokens).")
     elif finish == "stopped":
-        remarks.append("The answer was stopped before its end.")
-    return remarks
+        found.append("The answer was stopped before its end.")
+    return found
 
 
 def _was(checked: Checked) -> str:

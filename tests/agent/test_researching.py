@@ -191,3 +191,15 @@ def test_an_agent_that_is_stopped_before_it_wrote_quotes_what_it_found(
     assert "ZT-33" in answer.text
     assert not answer.complete
     assert any("agent_seconds" in note for note in answer.notes)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_checking_found_is_said_of_an_agents_answer_too(library: Library, strict: bool) -> None:
+    model = ScriptedModel("The Otter project may take 999 days [1][77]. Its price is NOT_IN_EVIDENCE [1].")
+    _, answer = asked(library, "How many days may the Otter project take?", model, strict=strict)
+    done = "left out" if strict else "marked"
+    assert f"2 of 2 claims are {done}: the evidence does not say them." in answer.notes
+    assert "1 citation of evidence that was never given was removed." in answer.notes
+    assert answer.removed == 1
+    assert "NOT_IN_EVIDENCE" not in answer.text
+    assert answer.status == ("not_found" if strict else "answered")

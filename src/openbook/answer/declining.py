@@ -31,6 +31,8 @@ _DENIAL: Final = re.compile(
     r"(?:contain|mention|provide|say|state|give|include|specify|answer|tell|information|answer)?)\b",
     re.IGNORECASE,
 )
+_BUT: Final = re.compile(r"\b(?:but|however|although|though|only|except|instead|rather)\b|;", re.IGNORECASE)
+"""What follows on a denial may be the answer: "does not give a year, but the arena opened in May"."""
 _MARK: Final = re.compile(r"\[\s*\d+(?:\s*[-,;–]\s*\d+)*\s*\]")
 _SIGNS: Final = " \t\n.!?:;,\"'`*_“”„’()[]<>…-"
 _QUOTES: Final = " \t\n\"'`*_“”„’()[]<>"
@@ -45,7 +47,8 @@ def said_not_found(text: str) -> bool:
     Case, signs and a sentence around the words do not matter. A reply with
     citations, or one that has the words somewhere inside a statement, is an
     answer. So is a reply in other words, except for one plain sentence that
-    the evidence does not contain the answer, which small models prefer.
+    the evidence does not contain the answer, and nothing else, which small
+    models prefer.
     """
     plain = " ".join(". ".join(line for line in text.split("\n") if line.strip()).split())
     if not plain.strip(_SIGNS) or _MARK.search(plain):
@@ -55,7 +58,9 @@ def said_not_found(text: str) -> bool:
     if _NEARLY_FIXED.fullmatch(plain.strip(_SIGNS)):
         return True
     short = len(plain.split()) <= _LONGEST_DENIAL and len(split_sentences(plain)) == 1
-    return short and bool(_DENIAL.match(plain.strip(_SIGNS)))
+    bare = plain.strip(_SIGNS)
+    denial = _DENIAL.match(bare)
+    return short and denial is not None and not _BUT.search(bare, denial.end())
 
 
 def _stands_alone(before: str, after: str) -> bool:
