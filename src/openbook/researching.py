@@ -21,7 +21,7 @@ from openbook.answer.agent import Limits, Researched, research
 from openbook.answer.agent_tools import MOST_LISTED, Listing, Place, Toolbox
 from openbook.answer.checking import check_text, strict_text
 from openbook.answer.confidence import early_features, early_probability, features, probability
-from openbook.answer.declining import said_not_found, without_fixed_words
+from openbook.answer.declining import said_not_found, says_nothing, without_fixed_words
 from openbook.answer.quoting import QuotingGenerator, not_found_text
 from openbook.answer.sentences import split_sentences
 from openbook.answer.verify import verified
@@ -269,7 +269,7 @@ class Researcher:
             complete=researched.complete,
             steps=researched.steps,
         )
-        if not researched.text:
+        if says_nothing(researched.text):
             return self._quoted(answer, found)
         if said_not_found(researched.text):
             note = f"{self.model.name} looked for it in {len(researched.steps)} steps and found no answer."

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from openbook.answer.checking import Checked, check_text, strict_text
 from openbook.answer.confidence import early_features, early_probability, features, probability
-from openbook.answer.declining import said_not_found
+from openbook.answer.declining import said_not_found, says_nothing
 from openbook.answer.fencing import whole_characters
 from openbook.answer.language_model import LanguageModel
 from openbook.answer.quoting import not_found_text
@@ -156,7 +156,7 @@ class Writer:
         notes = [*blank.notes, *draft.notes]
         answer = replace(blank, confidence=confidence, usage=draft.usage, strategy=draft.strategy)
         written = whole_characters(draft.text)
-        if not written.strip() or said_not_found(written):
+        if says_nothing(written) or said_not_found(written):
             notes.append(f"{self.model.name} was shown the evidence and found no answer in it.")
             return replace(answer, notes=tuple(notes))
         given = [p for p in blank.evidence if draft.shown is None or p.number in draft.shown]

@@ -261,6 +261,8 @@ FALSE = "The moon weighs 900 bananas"
         (f"| What | How |\n|---|---|\n| moon | 900 [1] |\n\n{HIGHEST} [3].", f"{HIGHEST} [3]."),
         (f"- Moons:\n  - {FALSE}\n- {HIGHEST} [3]", f"- {HIGHEST} [3]"),
         (f"- [2] {FALSE}\n- [3] {HIGHEST}", f"- [3] {HIGHEST}"),
+        (f"{HIGHEST}\u2028 [3]. {FALSE}\u2028.", f"{HIGHEST}\u2028 [3]."),
+        (f"{HIGHEST} [3]\u2028. {FALSE}.", f"{HIGHEST} [3]\u2028."),
         (f"It is:\r\n\r\n- {FALSE}\r\n\r\n{HIGHEST} [3].\r\n", f"{HIGHEST} [3]."),
     ],
 )  # fmt: skip

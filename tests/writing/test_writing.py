@@ -265,3 +265,17 @@ def test_what_it_took_to_understand_a_follow_up_is_part_of_the_usage(
     written = len(QUESTION.split())
     assert answer.usage["output_tokens"] == alone.usage["output_tokens"] + written
     assert [event.usage for event in events if event.kind == "usage"][-1] == answer.usage
+
+
+@pytest.mark.parametrize("reply", ["[1]", "[1][2], [9].", "\x00", "\u202e \u200b", " \n"])
+def test_a_reply_of_marks_and_unseen_characters_is_no_answer(library: Library, reply: str) -> None:
+    answer, _ = asked(library, ScriptedModel(reply))
+    assert answer.status == "not_found"
+    quoted, _ = asked(library, ScriptedModel(reply), agent=True)
+    assert quoted.text.startswith((TRUE.removesuffix(".")[:40], "Your documents"))
+
+
+@pytest.mark.parametrize("reply", ["`|>` [1]", "😀", "5"])
+def test_a_reply_of_signs_may_be_an_answer(library: Library, reply: str) -> None:
+    answer, _ = asked(library, ScriptedModel(reply))
+    assert answer.status == "answered"

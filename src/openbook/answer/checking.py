@@ -283,7 +283,7 @@ def _cuts(text: str, dropped: Iterable[Claim]) -> list[Span]:
     gone = {place for start, end in spans for place in range(start, end)}
     cuts: list[Span] = []
     start = 0
-    for line in text.splitlines(keepends=True):
+    for line in re.findall(r"[^\n]*\n|[^\n]+", text):  # other separators stand inside of sentences
         end = start + len(line)
         hit = any(place in gone for place in range(start, end))
         mark = _LIST_MARK.match(line)

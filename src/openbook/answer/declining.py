@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from openbook.answer.fencing import NOT_FOUND_WORDS
+from openbook.answer.fencing import NOT_FOUND_WORDS, visible
 from openbook.answer.sentences import split_sentences
 
 _FIXED: Final = re.compile(r"not\\?_in\\?_evidence", re.IGNORECASE)
@@ -71,6 +71,11 @@ def _stands_alone(before: str, after: str) -> bool:
     begins = not before or before[-1] in ".!?:;…"
     ends = not after or after[0] in ".!?:;,…-–—"
     return not after.strip(_SIGNS) or (begins and ends)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether nothing of a reply can be seen but citation marks and signs between them."""
+    return not _MARK.sub("", visible(text)).strip(" \t\n.,;:")
 
 
 def without_fixed_words(text: str) -> str:
