@@ -117,7 +117,7 @@ def streamed(prompt: Prompt, session: Session, spoken: Spoken) -> Iterator[Event
     Raises LanguageModelError where nothing had arrived.
     """
     yield announced(prompt)
-    held = ""
+    held, answers = "", False
     with session.ask(prompt.messages) as reply:
         try:
             for piece in reply:
@@ -125,7 +125,9 @@ def streamed(prompt: Prompt, session: Session, spoken: Spoken) -> Iterator[Event
                     continue  # no tools were offered; a call of one is nobody's text
                 spoken.text += piece
                 held += piece
-                if not may_become_not_found(spoken.text):
+                # What is no denial once never becomes one: its text is not read again for every piece.
+                answers = answers or not may_become_not_found(spoken.text)
+                if answers:
                     yield TokenEvent(held)
                     held = ""
             spoken.finish = reply.finish

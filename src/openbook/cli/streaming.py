@@ -144,7 +144,7 @@ def _show_step(step: Step) -> None:
     wished = ", ".join(f"{name}={value!r}" for name, value in step.arguments.items())
     result = one_line(step.result)
     shown = result if len(result) <= _SHOWN_STEP else f"{result[:_SHOWN_STEP].rstrip()} …"
-    sys.stderr.write(printable(f"{step.number}. {step.tool}({wished}): {shown}\n"))
+    sys.stderr.write(one_line(f"{step.number}. {step.tool}({wished}): {shown}") + "\n")
     sys.stderr.flush()
 
 
