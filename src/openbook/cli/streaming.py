@@ -93,8 +93,13 @@ class _Screen:
     explain: bool
     arrived: bool = False
     answer: Answer | None = None
+    pending: ErrorEvent | None = None
+    """Shown once something follows it: the error that ends a stream is raised as well, and told there."""
 
     def show(self, event: Event) -> None:
+        if self.pending is not None:
+            _show_error(self.pending, in_line=self.arrived)
+            self.pending = None
         match event:
             case RetrievalEvent() if self.tokens or self.explain:
                 _show_retrieval(stdout_console(), event, explain=self.explain)
@@ -107,7 +112,7 @@ class _Screen:
             case ToolCallEvent():
                 _show_step(event.step)
             case ErrorEvent():
-                _show_error(event, in_line=self.arrived)
+                self.pending = event
             case VerificationEvent():
                 self.answer = event.answer
             case _:
