@@ -32,8 +32,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from openbook.answer.calibration import Calibration
 from openbook.answer.sentences import split_sentences
-from openbook.answer.support import CALIBRATION, THRESHOLD, WORDS_ONLY, Calibration, Signals, SupportChecker
+from openbook.answer.support import CALIBRATION, THRESHOLD, WORDS_ONLY, Signals, SupportChecker
 from openbook.embed import Embedder
 from openbook.embedders import open_embedder
 from openbook.index.analysis import analysis_of

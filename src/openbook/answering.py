@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from openbook.answer.confidence import features, probability
+from openbook.answer.confidence import early_features, early_probability, features, probability
 from openbook.answer.evidence import gather_evidence
 from openbook.answer.quoting import QuotingGenerator, not_found_text
 from openbook.answer.ranking import SentenceRanker
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from openbook.embed import Embedder
     from openbook.index.ledger import Ledger
     from openbook.index.lexical import LexicalIndex
+
+
+ALL_EVIDENCE: Final = 1_000_000_000
+"""No budget in the embedder's tokens: what fits is decided in the model's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,52 @@ class Grounds:
             return None
         place = Path(root)
         return place if place.is_file() else place / hit.path
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known before a model is asked.
+
+    `answer` is what it comes to if nothing is written; `hopeless` says that the
+    model need not be asked at all, and then the answer says so.
+    """
+
+    retrieval: RetrievalEvent
+    answer: Answer
+    hopeless: bool
+
+
+def opening(grounds: Grounds, found: Found, generator: str, model_threshold: float) -> Opening:
+    """Gather all evidence, and judge early whether there is anything to ask `generator` for."""
+    evidence, left_out = grounds.gather(found.hits, ALL_EVIDENCE)
+    early = early_probability(
+        early_features(grounds.ranker(), found.ranked, evidence, found.hits), words_only=grounds.words_only
+    )
+    notes = (*found.hits.notes, *left_out)
+    meant = found.hits.meant or found.asked
+    hopeless = early < model_threshold
+    refusal = f"{generator} was not asked: nothing found is near enough to the question."
+    answer = Answer(
+        question=found.asked,
+        text=not_found_text(evidence),
+        status="not_found",
+        confidence=early,
+        evidence=evidence,
+        generator=generator,
+        usage=found.used,
+        notes=(*notes, refusal) if hopeless else notes,
+        meant=meant,
+    )
+    retrieval = RetrievalEvent(found.asked, meant, evidence, early, notes, found.search_ms)
+    return Opening(retrieval, answer, hopeless)
+
+
+def closed(answer: Answer, found: Found, started: float) -> VerificationEvent:
+    """The last event of a stream: the answer, with the time since `started` (`time.perf_counter()`)."""
+    spent = round((time.perf_counter() - started) * 1000, 2)
+    return VerificationEvent(
+        replace(answer, timings_ms={"search": round(found.search_ms, 2), "answer": spent})
+    )
 
 
 @dataclass(frozen=True, slots=True)

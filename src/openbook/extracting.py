@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from openbook.answer.confidence import early_features, early_probability, features, probability
-from openbook.answer.quoting import not_found_text
+from openbook.answer.confidence import features, probability
 from openbook.answer.schema import schema_of
 from openbook.answer.structured import Extracted, Extraction
-from openbook.answering import Found, Grounds, Manner
+from openbook.answering import Found, Grounds, Manner, closed, opening
 from openbook.errors import LanguageModelError
-from openbook.events import ErrorEvent, Event, RetrievalEvent, VerificationEvent
+from openbook.events import ErrorEvent, Event
 from openbook.types import Answer
-from openbook.writing import ALL_EVIDENCE, Writer
+from openbook.writing import Writer
 
 if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel
@@ -45,29 +44,12 @@ class Extractor:
         """
         started = time.perf_counter()
         wanted = schema_of(schema)
-        evidence, left_out = self.grounds.gather(found.hits, ALL_EVIDENCE)
-        ranker = self.grounds.ranker()
-        early = early_probability(
-            early_features(ranker, found.ranked, evidence, found.hits), words_only=self.grounds.words_only
-        )
-        notes = (*found.hits.notes, *left_out)
-        meant = found.hits.meant or found.asked
-        yield RetrievalEvent(found.asked, meant, evidence, early, notes, found.search_ms)
-        answer = Answer(
-            question=found.asked,
-            text=not_found_text(evidence),
-            status="not_found",
-            confidence=early,
-            evidence=evidence,
-            generator=self.model.name,
-            usage=found.used,
-            notes=notes,
-            meant=meant,
-            strategy="structured",
-        )
-        if early < self.manner.model_threshold:
-            note = f"{self.model.name} was not asked: nothing found is near enough to the question."
-            yield VerificationEvent(_timed(replace(answer, notes=(*notes, note)), found, started))
+        begun_with = opening(self.grounds, found, self.model.name, self.manner.model_threshold)
+        yield begun_with.retrieval
+        answer = replace(begun_with.answer, strategy="structured")
+        evidence = answer.evidence
+        if begun_with.hopeless:
+            yield closed(answer, found, started)
             return
         extraction = Extraction(
             self.model,
@@ -80,17 +62,18 @@ class Extractor:
             used=found.used,
         )
         try:
-            for event in extraction.events(meant, evidence):
+            for event in extraction.events(answer.meant, evidence):
                 if not isinstance(event, Extracted):
                     yield event
                     continue
+                ranker = self.grounds.ranker()
                 signals = features(ranker, ranker.rank(found.ranked, evidence), evidence, found.hits)
                 sure = probability(signals, words_only=self.grounds.words_only)
                 answer = replace(_answered(answer, event), confidence=sure)
         except LanguageModelError as error:
             yield ErrorEvent(type(error).__name__, str(error))
             raise
-        yield VerificationEvent(_timed(answer, found, started))
+        yield closed(answer, found, started)
 
 
 def _answered(answer: Answer, extracted: Extracted) -> Answer:
@@ -107,8 +90,3 @@ def _answered(answer: Answer, extracted: Extracted) -> Answer:
         claims=extracted.claims,
         complete=extracted.complete,
     )
-
-
-def _timed(answer: Answer, found: Found, started: float) -> Answer:
-    spent = round((time.perf_counter() - started) * 1000, 2)
-    return replace(answer, timings_ms={"search": round(found.search_ms, 2), "answer": spent})

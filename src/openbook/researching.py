@@ -25,12 +25,12 @@ from openbook.answer.declining import said_not_found, says_nothing, without_fixe
 from openbook.answer.quoting import QuotingGenerator, not_found_text
 from openbook.answer.sentences import split_sentences
 from openbook.answer.verify import verified
-from openbook.answering import Found, Grounds, Manner
+from openbook.answering import ALL_EVIDENCE, Found, Grounds, Manner
 from openbook.errors import UsageError
 from openbook.events import Event, RetrievalEvent, VerificationEvent
 from openbook.index.where import Condition, parse_where
 from openbook.types import Answer, Evidence, Exchange, Hit, Hits, Legs
-from openbook.writing import ALL_EVIDENCE, Writer, remarks
+from openbook.writing import Writer, remarks
 
 if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel

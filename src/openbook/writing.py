@@ -19,20 +19,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from openbook.answer.checking import Checked, check_text, strict_text
-from openbook.answer.confidence import early_features, early_probability, features, probability
+from openbook.answer.confidence import features, probability
 from openbook.answer.declining import said_not_found, says_nothing
 from openbook.answer.fencing import whole_characters
 from openbook.answer.language_model import LanguageModel
-from openbook.answer.quoting import not_found_text
 from openbook.answer.strategies import Written, write
 from openbook.answer.support import SupportChecker
-from openbook.answering import Found, Grounds, Manner
+from openbook.answering import Found, Grounds, Manner, closed, opening
 from openbook.errors import LanguageModelError
-from openbook.events import ErrorEvent, Event, RetrievalEvent, TokenEvent, UsageEvent, VerificationEvent
+from openbook.events import ErrorEvent, Event, TokenEvent, UsageEvent
 from openbook.types import Answer, Evidence, Exchange
-
-ALL_EVIDENCE = 1_000_000_000
-"""No budget in the embedder's tokens: what fits is decided in the model's own."""
 
 
 @dataclass(slots=True)
@@ -64,28 +60,11 @@ class Writer:
         LanguageModelError, after an ErrorEvent, where nothing had arrived.
         """
         started = time.perf_counter()
-        evidence, left_out = self.grounds.gather(found.hits, ALL_EVIDENCE)
-        early = early_probability(
-            early_features(self.grounds.ranker(), found.ranked, evidence, found.hits),
-            words_only=self.grounds.words_only,
-        )
-        notes = (*found.hits.notes, *left_out)
-        meant = found.hits.meant or found.asked
-        yield RetrievalEvent(found.asked, meant, evidence, early, notes, found.search_ms)
-        blank = Answer(
-            question=found.asked,
-            text=not_found_text(evidence),
-            status="not_found",
-            confidence=early,
-            evidence=evidence,
-            generator=self.model.name,
-            usage=found.used,
-            notes=notes,
-            meant=meant,
-        )
-        if early < self.manner.model_threshold:
-            note = f"{self.model.name} was not asked: nothing found is near enough to the question."
-            yield VerificationEvent(self._timed(replace(blank, notes=(*notes, note)), found, started))
+        begun_with = opening(self.grounds, found, self.model.name, self.manner.model_threshold)
+        yield begun_with.retrieval
+        blank, evidence = begun_with.answer, begun_with.answer.evidence
+        if begun_with.hopeless:
+            yield closed(blank, found, started)
             return
         with ThreadPoolExecutor(1, "openbook-confidence") as closer_look:
             draft = _Draft(usage=found.used)
@@ -98,7 +77,7 @@ class Writer:
             yield from self._written(found, evidence, history, draft, look)
             look()
             sure = begun[0].result()
-        yield VerificationEvent(self._timed(self._checked(blank, draft, sure), found, started))
+        yield closed(self._checked(blank, draft, sure), found, started)
 
     def _written(
         self,
@@ -190,11 +169,6 @@ class Writer:
             chunk_count=self.grounds.lexical.count,
             language=self.grounds.language,
         )
-
-    @staticmethod
-    def _timed(answer: Answer, found: Found, started: float) -> Answer:
-        spent = round((time.perf_counter() - started) * 1000, 2)
-        return replace(answer, timings_ms={"search": round(found.search_ms, 2), "answer": spent})
 
 
 def remarks(checked: Checked, finish: str = "", *, strict: bool) -> list[str]:

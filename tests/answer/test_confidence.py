@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbook.answer.confidence import CALIBRATION, WORDS_ONLY, Calibration, Features, features, probability
+from openbook.answer.calibration import Calibration
+from openbook.answer.confidence import CALIBRATION, WORDS_ONLY, Features, features, probability
 from openbook.answer.ranking import SentenceRanker
 from openbook.embed import HashEmbedder
 from openbook.types import Evidence, Hit

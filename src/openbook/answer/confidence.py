@@ -20,11 +20,11 @@ unanswerable ones happen to be the shorter), and a language model as a judge.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from openbook.answer.calibration import Calibration
 from openbook.answer.ranking import Ranking, SentenceRanker, worded
 from openbook.types import Evidence, Hit
 
@@ -58,21 +58,6 @@ class Features:
     unknown: float = 0.0
     words: float = 0.0
     agreement: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Weights of a logistic regression: probability = 1 / (1 + exp(-(bias + Σ weight · feature)))."""
-
-    bias: float
-    weights: Mapping[str, float]
-
-    def probability(self, features: Features) -> float:
-        """Probability (0 to 1) that the evidence answers the question."""
-        known = {field.name: getattr(features, field.name) for field in fields(features)}
-        total = self.bias + sum(weight * known[name] for name, weight in self.weights.items())
-        # Both forms of the logistic function, so that exp() never overflows.
-        return 1 / (1 + math.exp(-total)) if total >= 0 else math.exp(total) / (1 + math.exp(total))
 
 
 def features(

@@ -30,12 +30,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
 from openbook.answer.agreement import Agreement, compare, stemmed
 from openbook.answer.agreement_tokens import Token, folded, read_tokens
+from openbook.answer.calibration import Calibration
 from openbook.answer.ranking import ContentWords, Embed, Frequencies
 from openbook.answer.sentences import sentences
 from openbook.types import Evidence
@@ -101,20 +102,6 @@ class Signals:
     negated: float = 0.0
     opposed: float = 0.0
     units: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Weights of a logistic regression: probability = 1 / (1 + exp(-(bias + Σ weight · signal)))."""
-
-    bias: float
-    weights: Mapping[str, float]
-
-    def probability(self, signals: Signals) -> float:
-        """Probability (0 to 1) that the claim is supported."""
-        total = self.bias + sum(weight * getattr(signals, name) for name, weight in self.weights.items())
-        # Both forms of the logistic function, so that exp() never overflows.
-        return 1 / (1 + math.exp(-total)) if total >= 0 else math.exp(total) / (1 + math.exp(total))
 
 
 @dataclass(slots=True)
