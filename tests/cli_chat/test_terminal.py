@@ -77,7 +77,7 @@ def test_a_question_on_a_terminal_and_going_on_with_it(terminal: Start, library:
     assert "Last asked: Who sleeps on the wing?" in shown
     again.type("\x1b[A")  # arrow up: the earlier question is remembered
     again.read_until("Who sleeps on the wing?")
-    again.type(f"{CTRL_C}")
+    again.interrupt("Press Ctrl-C again, or Ctrl-D, to leave.")
     again.read_until("> ")
     again.type(CTRL_D)
     assert again.finish() == 0
