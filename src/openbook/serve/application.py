@@ -1,0 +1,43 @@
+"""All surfaces joined to one ASGI application, and what happens when it starts and stops."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from openbook.serve.guard import guarded
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from openbook.serve.desk import Shelf
+    from openbook.serve.options import ServeOptions
+
+
+def create_app(shelf: Shelf, options: ServeOptions) -> ASGIApp:
+    """The application that serves these libraries. It closes the shelf when it stops.
+
+    Raises MissingExtra where the web page is wanted and NiceGUI is not installed.
+    """
+    from openbook.serve import http_api, mcp_http, openai_api
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with mcp_http.running(app):
+            yield
+        await shelf.close()
+
+    app = FastAPI(title="openbook", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.shelf = shelf
+    app.state.options = options
+    http_api.include(app)
+    openai_api.include(app)
+    mcp_http.include(app)
+    if options.web:
+        from openbook.serve import web
+
+        web.include(app)
+    return guarded(app, options)

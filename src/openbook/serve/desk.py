@@ -1,0 +1,163 @@
+"""A desk: one library as a server offers it, with its jobs and with removals that can still be undone.
+
+Every surface calls these methods and not the library's own, so that what
+somebody has just removed is gone everywhere at once, and every question counts
+among the recent ones. A shelf is all desks of a server, the first of which is
+meant where a request names none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from openbook.answering import final_answer
+from openbook.errors import UsageError
+from openbook.events import Event, VerificationEvent
+from openbook.index.records import DocumentRecord
+from openbook.library import Library
+from openbook.serve.background import Background
+from openbook.serve.jobs import Jobs
+from openbook.serve.options import ServeOptions
+from openbook.serve.removals import Removals
+from openbook.serve.uploads import Uploads
+from openbook.types import Answer, Document, Hits
+
+RECENT_QUESTIONS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RecentQuestion:
+    """A question that was asked of a desk, how it ended and how long that took. Kept in memory only."""
+
+    kind: Literal["search", "ask"]
+    question: str
+    at: str
+    milliseconds: float
+    outcome: str
+
+
+class Desk:
+    """One library as a server offers it. Thread-safe."""
+
+    def __init__(self, name: str, library: Library, options: ServeOptions) -> None:
+        self.name = name
+        self.library = library
+        self.options = options
+        self.background = Background()
+        self.jobs = Jobs(library, name)
+        self.uploads = Uploads(library.path / "uploads", options.upload_bytes)
+        self.removals = Removals(library, self.jobs, self.uploads, options.undo_seconds)
+        self._recent: deque[RecentQuestion] = deque(maxlen=RECENT_QUESTIONS)
+
+    def search(self, question: str, *, where: Sequence[str] = (), **options: Any) -> Hits:
+        """`Library.search`, without what is being removed."""
+        started = time.perf_counter()
+        hits = self.library.search(question, where=self.conditions(where), **options)
+        self._note("search", question, started, f"{len(hits)} hits")
+        return hits
+
+    def ask(self, question: str, **options: Any) -> Answer:
+        """`Library.ask`, without what is being removed."""
+        return final_answer(self.ask_stream(question, **options))
+
+    def ask_stream(
+        self,
+        question: str,
+        *,
+        conversation: int | str | None = None,
+        keep: bool = False,
+        where: Sequence[str] = (),
+        **options: Any,
+    ) -> Iterator[Event]:
+        """`Library.ask_stream`, or that of a conversation: an earlier one, or with `keep` a new one."""
+        started = time.perf_counter()
+        where = self.conditions(where)
+        if conversation is None and not keep:
+            events = self.library.ask_stream(question, where=where, **options)
+        else:
+            events = self.library.chat(conversation).ask_stream(question, where=where, **options)
+        for event in events:
+            if isinstance(event, VerificationEvent):
+                self._note("ask", question, started, event.answer.status)
+            yield event
+
+    def documents(self) -> Iterator[DocumentRecord]:
+        """`Library.documents`, without what is being removed."""
+        pending = self.removals.pending_documents()
+        return (record for record in self.library.documents() if record.id not in pending)
+
+    def document(self, document_id: int) -> Document:
+        """`Library.document`. Raises UsageError for an unknown id, or for one that is being removed."""
+        if document_id in self.removals.pending_documents():
+            raise UsageError(f"Document {document_id} is being removed.")
+        return self.library.document(document_id)
+
+    def conditions(self, where: Sequence[str] = ()) -> tuple[str, ...]:
+        """These conditions, and those that leave out what is being removed."""
+        return (*where, *(f"document!={number}" for number in sorted(self.removals.pending_documents())))
+
+    def recent(self) -> list[RecentQuestion]:
+        """The last questions, newest first."""
+        return list(reversed(self._recent))
+
+    async def close(self) -> None:
+        """Carry out pending removals, end or park jobs, and close the library."""
+        await self.removals.close()
+        await self.jobs.close(self.options.grace_seconds)
+        self.background.close()
+        self.library.close()
+
+    def _note(self, kind: Literal["search", "ask"], question: str, started: float, outcome: str) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        spent = (time.perf_counter() - started) * 1000
+        self._recent.append(RecentQuestion(kind, question, now, round(spent, 1), outcome))
+
+
+class Shelf:
+    """The desks of one server, by name."""
+
+    def __init__(self, desks: Mapping[str, Desk]) -> None:
+        if not desks:
+            raise UsageError("A server needs at least one library.")
+        self._desks = dict(desks)
+
+    @classmethod
+    def open(cls, libraries: Sequence[Library], options: ServeOptions) -> Shelf:
+        """A desk for each of these libraries, named like its folder (see `name_of`)."""
+        desks: dict[str, Desk] = {}
+        for library in libraries:
+            name = stem = name_of(library.path)
+            number = 2
+            while name in desks:
+                name, number = f"{stem}-{number}", number + 1
+            desks[name] = Desk(name, library, options)
+        return cls(desks)
+
+    def desk(self, name: str | None = None) -> Desk:
+        """The desk of this name, or the first. Raises UsageError for an unknown name."""
+        if not name:
+            return next(iter(self._desks.values()))
+        if name not in self._desks:
+            known = ", ".join(map(repr, self._desks))
+            raise UsageError(f"This server has no library {name!r}. It has: {known}.")
+        return self._desks[name]
+
+    def __iter__(self) -> Iterator[Desk]:
+        return iter(self._desks.values())
+
+    async def close(self) -> None:
+        """Close every desk."""
+        for desk in self:
+            await desk.close()
+
+
+def name_of(folder: Path) -> str:
+    """A library's name: its folder's without `.openbook`, or that of the folder around `.openbook/`."""
+    path = folder.resolve()
+    return path.stem if not path.name.startswith(".") else path.parent.name or "library"

@@ -1,0 +1,61 @@
+"""What a server is told when it starts: one frozen value, read from the command line and the environment.
+
+Refused: a second settings file. Where a library is served, and to whom, is a
+matter of the one process that serves it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from openbook.errors import UsageError
+
+LogForm: TypeAlias = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """All options of a server. Sizes are in bytes, times in seconds.
+
+    `token` is what everybody but a loopback server asks for; "" means none.
+    `folders` may be read and synchronised on request, besides those that a
+    library holds already. `hosts` are the names, besides the loopback ones,
+    under which this server may be called. `upload_bytes` limits one file,
+    `body_bytes` any other request. `requests_per_minute` holds for each
+    client. A removal can be undone for `undo_seconds`. `grace_seconds` is how
+    long running work may take to end when the server stops.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token: str = field(default="", repr=False)
+    folders: tuple[Path, ...] = ()
+    hosts: tuple[str, ...] = ()
+    upload_bytes: int = 1_000_000_000
+    body_bytes: int = 2_000_000
+    requests_per_minute: int = 6_000
+    undo_seconds: float = 10.0
+    grace_seconds: float = 20.0
+    web: bool = True
+    metrics: bool = False
+    log_form: LogForm = "text"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"The port is {self.port!r}; expected 0 to 65535 (0 means any free one).")
+        for name in ("upload_bytes", "body_bytes", "requests_per_minute"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)!r}; expected 1 or more.")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
