@@ -45,8 +45,10 @@ class RecentQuestion:
 class Desk:
     """One library as a server offers it. Thread-safe."""
 
-    def __init__(self, name: str, library: Library, options: ServeOptions) -> None:
+    def __init__(self, name: str, library: Library, options: ServeOptions, *, named: bool = False) -> None:
+        """`named` says that addresses have to name this desk, since it is not the shelf's first."""
         self.name = name
+        self.named = named
         self.library = library
         self.options = options
         self.background = Background()
@@ -136,7 +138,7 @@ class Shelf:
             number = 2
             while name in desks:
                 name, number = f"{stem}-{number}", number + 1
-            desks[name] = Desk(name, library, options)
+            desks[name] = Desk(name, library, options, named=bool(desks))
         return cls(desks)
 
     def desk(self, name: str | None = None) -> Desk:
