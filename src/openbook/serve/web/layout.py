@@ -38,8 +38,8 @@ _PAGES: Final[tuple[tuple[PageName, str, str, str], ...]] = (
 _LOGO: Final = (
     '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" '
     'stroke-linejoin="round" aria-hidden="true">'
-    '<path d="M12 6.5C10 4.8 7 4.2 3 4.5v14c4-.3 7 .3 9 2 2-1.7 5-2.3 9-2v-14c-4-.3-7 .3-9 2Z"/><path d="M12 6.5v14"/><path d="M6 9.2c1.3 0 2.3.2 3.2.6M15 13.2l1.4 1.4 '
-    '2.7-3"/></svg>'
+    '<path d="M12 6.5C10 4.8 7 4.2 3 4.5v14c4-.3 7 .3 9 2 2-1.7 5-2.3 9-2v-14c-4-.3-7 .3-9 2Z"/>'
+    '<path d="M12 6.5v14M6 9.2c1.3 0 2.3.2 3.2.6M15 13.2l1.4 1.4 2.7-3"/></svg>'
 )
 
 
