@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -30,6 +30,9 @@ from openbook.settings import STORED, Settings, load_settings
 from openbook.types import Answer, Hits, LibraryStatus, Outcome, Progress, Report, Verification
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from openbook.answer.language_model import LanguageModel
     from openbook.answering import Manner
     from openbook.asking import AskOptions
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from openbook.embed import Embedder
     from openbook.events import ErrorEvent, Event
     from openbook.index.conversation_records import Conversation
-    from openbook.index.records import DocumentRecord
+    from openbook.index.records import ChunkRecord, DocumentRecord
     from openbook.language_models import OpenModels
     from openbook.types import Chunk, Document, Exchange
     from openbook.vectorize import Embedded
@@ -197,6 +200,7 @@ class Library:
         per_document: int | None = None,
         explain: bool = False,
         history: Sequence[Exchange] = (),
+        within: Collection[int] | None = None,
     ) -> Hits:
         """Return the best `k` places for a question, by words and by meaning.
 
@@ -205,6 +209,7 @@ class Library:
         `per_document` limits the hits of one document; hits are then single
         chunks. `history` holds the earlier exchanges of a conversation, oldest
         first: a question that needs them is searched together with them.
+        `within` holds ids of chunks; nothing else is found then.
         Raises UsageError for an empty question or a wrong condition.
         """
         from openbook.index.conversation_records import storable
@@ -227,7 +232,7 @@ class Library:
             candidates=self.settings.candidates,
             cosine_weight=self.settings.cosine_weight,
             per_document=per_document,
-            within=self._ledger.select_chunk_ids(parse_where(where)) if where else None,
+            within=_both(self._ledger.select_chunk_ids(parse_where(where)) if where else None, within),
             explain=explain,
         )
         retriever = Retriever(self._ledger, self._indexes.lexical, self._indexes.vectors)
@@ -300,13 +305,44 @@ class Library:
         """All conversations without their turns, the one used last first."""
         return self._ledger.conversations()
 
-    def documents(self) -> Iterator[DocumentRecord]:
-        """All documents, without their text, in the order of their paths."""
-        return self._ledger.documents()
+    def documents(self, where: Sequence[str] = ()) -> Iterator[DocumentRecord]:
+        """Documents without their text, in the order of their paths: all, or those that fit `where`.
+
+        Raises UsageError for a wrong condition. Those on pages, headings and places do not count here.
+        """
+        from openbook.index.where import parse_where
+
+        return iter(self._ledger.select_documents(parse_where(where))) if where else self._ledger.documents()
 
     def document(self, document_id: int) -> Document:
         """One document with its text and marks. Raises UsageError for an unknown id."""
         return self._ledger.document(document_id)
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, ChunkRecord]:
+        """The chunks with these ids, in the order asked for; unknown ids are left out."""
+        return self._ledger.chunks(ids)
+
+    def embeddings(self) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.float16]]]:
+        """Yield (document id, chunk ids, their vectors) of the embedded documents, by id, in flat memory.
+
+        Vectors are the plain ones of the active generation, unit rows of shape
+        (chunks, dimension), in the order of the document. Each document is
+        read whole, but a writer may come between two of them: see `version`.
+        """
+        active = self._ledger.active_generation()
+        return iter(()) if active is None else self._ledger.iterate_vectors(active.id)
+
+    def version(self) -> tuple[int, int]:
+        """(sequence number of the ledger, id of the active generation or 0): another one after any change."""
+        active = self._ledger.active_generation()
+        return self._ledger.sequence, active.id if active is not None else 0
+
+    def question_vector(self, question: str) -> NDArray[np.float32] | None:
+        """The question as a unit vector of the active generation; None where only words can be searched."""
+        from openbook.index.conversation_records import storable
+
+        embedder, _ = self._search_embedder()
+        return None if embedder is None else embedder.embed([storable(question)], role="query")[0]
 
     def status(self) -> LibraryStatus:
         """What the library holds, how complete it is, and which files have problems."""
@@ -526,6 +562,16 @@ class Library:
                 key = part[0] if part else "ledger"
                 sizes[key] = sizes.get(key, 0) + (Path(folder) / name).stat().st_size
         return sizes
+
+
+def _both(selected: NDArray[np.int64] | None, within: Collection[int] | None) -> NDArray[np.int64] | None:
+    """The sorted ids that are in both, where both are given."""
+    if within is None:
+        return selected
+    import numpy as np
+
+    wanted = np.unique(np.fromiter(within, dtype=np.int64, count=len(within)))
+    return wanted if selected is None else np.intersect1d(selected, wanted, assume_unique=True)
 
 
 def _positive(value: int | None, default: int, name: str) -> int:
