@@ -29,7 +29,7 @@ from openbook.answering import ALL_EVIDENCE, Found, Grounds, Manner
 from openbook.errors import UsageError
 from openbook.events import Event, RetrievalEvent, VerificationEvent
 from openbook.index.where import Condition, parse_where
-from openbook.types import Answer, Evidence, Exchange, Hit, Hits, Legs
+from openbook.types import Answer, Document, Evidence, Exchange, Hit, Hits, Legs, Mark
 from openbook.writing import Writer, remarks
 
 if TYPE_CHECKING:
@@ -145,27 +145,33 @@ class LibraryTools:
     def _offset(self, place: Place, document_id: int) -> int:
         """Where in the document the place begins."""
         document = self.grounds.ledger.document(document_id)
-        if place.heading.strip():
-            wanted = place.heading.split(" > ")[-1].strip().casefold()
-            headings = [mark for mark in document.marks if mark.kind == "heading"]
-            same = [mark for mark in headings if mark.label.strip().casefold() == wanted]
-            near = [mark for mark in headings if wanted in mark.label.casefold()]
-            if not (same or near):
-                raise UsageError(f"{place.document!r} has no heading {place.heading!r}.")
-            return (same or near)[0].start
-        if place.page is not None:
-            pages = [
-                m for m in document.marks if m.kind in ("page", "slide", "sheet") and m.level == place.page
-            ]
-            if not pages:
-                raise UsageError(f"{place.document!r} has no page {place.page}.")
-            return pages[0].start
+        mark = mark_of(document, place)
+        if mark is not None:
+            return mark.start
         start = place.start or 0
         if not 0 <= start <= len(document.text):
             raise UsageError(
                 f"{place.document!r} has no character {start:,}; expected 0 to {len(document.text):,}."
             )
         return start
+
+
+def mark_of(document: Document, place: Place) -> Mark | None:
+    """The heading or page that a place names; None if it names neither. Raises UsageError if not there."""
+    if place.heading.strip():
+        wanted = place.heading.split(" > ")[-1].strip().casefold()
+        headings = [mark for mark in document.marks if mark.kind == "heading"]
+        same = [mark for mark in headings if mark.label.strip().casefold() == wanted]
+        near = [mark for mark in headings if wanted in mark.label.casefold()]
+        if not (same or near):
+            raise UsageError(f"{place.document!r} has no heading {place.heading!r}.")
+        return (same or near)[0]
+    if place.page is None:
+        return None
+    for mark in document.marks:
+        if mark.kind in ("page", "slide", "sheet") and mark.level == place.page:
+            return mark
+    raise UsageError(f"{place.document!r} has no page {place.page}.")
 
 
 def _run_end(chunks: Sequence[ChunkRecord]) -> int:

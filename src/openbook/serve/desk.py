@@ -89,10 +89,10 @@ class Desk:
                 self._note("ask", question, started, event.answer.status)
             yield event
 
-    def documents(self) -> Iterator[DocumentRecord]:
+    def documents(self, where: Sequence[str] = ()) -> Iterator[DocumentRecord]:
         """`Library.documents`, without what is being removed."""
         pending = self.removals.pending_documents()
-        return (record for record in self.library.documents() if record.id not in pending)
+        return (record for record in self.library.documents(where) if record.id not in pending)
 
     def document(self, document_id: int) -> Document:
         """`Library.document`. Raises UsageError for an unknown id, or for one that is being removed."""
