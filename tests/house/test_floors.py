@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent.parent / "src" / "openbook"
 
 NOUNS = {"types", "errors", "events"}
 STAGES = {"read", "chunk", "embed", "index", "answer"}
-BESIDE_STAGES = {"settings", "backends", "json_form"}
+BESIDE_STAGES = {"settings", "backends", "json_form", "wording", "snippets"}
 JOINING = {
     "retrieve", "sync", "vectorize", "embedders", "language_models", "follow_up", "answering", "writing",
     "asking", "conversing", "conversation_export", "researching", "extracting", "batching",

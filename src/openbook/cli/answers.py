@@ -8,9 +8,10 @@ from urllib.parse import unquote
 from rich.text import Text
 
 from openbook.answer.marking import marked_text
-from openbook.cli.output import duration, print_indented, stdout_console
-from openbook.cli.places import flowing, place_name, snippet
-from openbook.cli.safe_text import one_line, printable
+from openbook.cli.flowing_text import flowing
+from openbook.cli.output import print_indented, stdout_console
+from openbook.snippets import place_name, snippet
+from openbook.wording import duration, one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from openbook.cli import DONE, FAILED
-from openbook.cli.output import count, duration, print_json
+from openbook.cli.output import print_json
 from openbook.cli.progress import ProgressLine
-from openbook.cli.safe_text import one_line
 from openbook.errors import UsageError
+from openbook.wording import count, duration, one_line
 
 if TYPE_CHECKING:
     from openbook.batching import BatchReport

@@ -204,7 +204,7 @@ def _piped() -> Iterator[str]:
 
 def _shown(lines: Iterator[str]) -> Iterator[str]:
     """The same lines, each printed before it is answered."""
-    from openbook.cli.safe_text import one_line
+    from openbook.wording import one_line
 
     for line in lines:
         sys.stdout.write(f"{PROMPT}{one_line(line)}\n")

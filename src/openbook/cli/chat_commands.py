@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.text import Text
 
 from openbook.cli.conversations import write_conversation
-from openbook.cli.output import count, print_indented, stdout_console
-from openbook.cli.places import flowing, place_name
-from openbook.cli.safe_text import one_line, printable
+from openbook.cli.flowing_text import flowing
+from openbook.cli.output import print_indented, stdout_console
 from openbook.errors import UsageError
+from openbook.snippets import place_name
+from openbook.wording import count, one_line, printable
 
 if TYPE_CHECKING:
     from openbook.conversing import Chat

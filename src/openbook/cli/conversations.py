@@ -26,8 +26,8 @@ def list_(context: typer.Context, library: LibraryOption = None, as_json: JsonOp
 
     They are kept in the library, by `openbook chat`, and go where it goes: see `openbook export`.
     """
-    from openbook.cli.output import count, print_json
-    from openbook.cli.safe_text import one_line
+    from openbook.cli.output import print_json
+    from openbook.wording import count, one_line
 
     if context.invoked_subcommand is not None:
         return DONE
@@ -48,7 +48,7 @@ def list_(context: typer.Context, library: LibraryOption = None, as_json: JsonOp
 def show(wanted: WantedArgument, library: LibraryOption = None, as_json: JsonOption = False) -> int:
     """Print a conversation: its questions, answers and sources."""
     from openbook.cli.output import print_json
-    from openbook.cli.safe_text import one_line
+    from openbook.wording import one_line
 
     with open_library(library) as opened:
         chat = opened.chat(wanted)
@@ -86,7 +86,7 @@ def rename(
 
 def delete(wanted: WantedArgument, library: LibraryOption = None, as_json: JsonOption = False) -> int:
     """Delete a conversation, so that no byte of it stays in the library."""
-    from openbook.cli.safe_text import one_line
+    from openbook.wording import one_line
 
     with open_library(library) as opened:
         chat = opened.chat(wanted)
@@ -112,7 +112,7 @@ def export(
     as_json: JsonOption = False,
 ) -> int:
     """Write a conversation as Markdown, JSON or CSV."""
-    from openbook.cli.safe_text import printable
+    from openbook.wording import printable
 
     with open_library(library) as opened:
         chat = opened.chat(wanted)
@@ -149,7 +149,7 @@ def write_conversation(
 
 def _tell(done: str, number: int | None, name: str, *, as_json: bool) -> None:
     from openbook.cli.output import print_json
-    from openbook.cli.safe_text import one_line
+    from openbook.wording import one_line
 
     if as_json:
         print_json({done: {"id": number, "name": name}})

@@ -6,9 +6,9 @@ import sys
 
 import typer
 
-from openbook.cli.safe_text import printable
 from openbook.errors import OpenbookError
 from openbook.json_form import json_text
+from openbook.wording import printable
 
 
 def show_failure(error: OpenbookError, *, code: int, as_json: bool) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from openbook.cli.output import print_indented, stdout_console
-from openbook.cli.places import highlights, place_name, snippet
-from openbook.cli.safe_text import one_line, printable
+from openbook.snippets import highlights, place_name, snippet
+from openbook.wording import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -104,7 +104,7 @@ def _flat(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _print(evaluation: Evaluation) -> None:
-    from openbook.cli.safe_text import one_line
+    from openbook.wording import one_line
 
     for name, value in evaluation.measures.items():
         typer.echo(f"{name:<28} {'–' if value is None else f'{value:.3f}'}")

@@ -26,9 +26,9 @@ def check(
     as OPENAI_API_KEY, or OPENBOOK_MODEL_KEY.
     """
     from openbook.cli.output import print_json
-    from openbook.cli.safe_text import one_line
     from openbook.language_models import check_model, open_model
     from openbook.settings import load_settings
+    from openbook.wording import one_line
 
     model = open_model(load_settings(), name)
     try:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openbook.cli.progress import ProgressLine
-from openbook.cli.safe_text import one_line
 from openbook.errors import ModelError, UsageError
 from openbook.settings import Settings, load_settings
 from openbook.types import Progress
+from openbook.wording import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ def install(
     """
     from openbook.cli.model_setup import install as install_model
     from openbook.cli.output import print_json
-    from openbook.cli.safe_text import printable
     from openbook.settings import load_settings
+    from openbook.wording import printable
 
     settings = load_settings()
     if folder:
@@ -54,9 +54,9 @@ def install(
 def list_(as_json: JsonOption = False) -> int:
     """List the embedding models on this machine."""
     from openbook.backends.model_store import installed_models
-    from openbook.cli.output import print_json, size
-    from openbook.cli.safe_text import printable
+    from openbook.cli.output import print_json
     from openbook.settings import load_settings
+    from openbook.wording import printable, size
 
     found = installed_models(load_settings().cache)
     if as_json:

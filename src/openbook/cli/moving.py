@@ -66,7 +66,7 @@ def import_(
 
 def _tell(done: str, place: Path, *, as_json: bool) -> None:
     from openbook.cli.output import print_json
-    from openbook.cli.safe_text import printable
+    from openbook.wording import printable
 
     if as_json:
         print_json({done: str(place)})

@@ -86,7 +86,7 @@ def open_library(chosen: Path | None) -> Library:
 
 
 def _tell_retry(event: ErrorEvent) -> None:
-    from openbook.cli.safe_text import one_line
+    from openbook.wording import one_line
 
     again = f" Trying again in {event.retry_seconds:.1f} s." if event.retry_seconds is not None else ""
     sys.stderr.write(f"{one_line(event.message)}{again}\n")

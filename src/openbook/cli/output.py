@@ -40,30 +40,3 @@ def print_indented(console: Console, text: Text, *, indent: int = 4) -> None:
     for line in text.wrap(console, max(console.width - indent, 20)):
         line.rstrip()
         console.print(Text.assemble(" " * indent if line.plain else "", line), soft_wrap=True)
-
-
-def count(number: int, noun: str) -> str:
-    """Return "1 file", "2,000 files"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it: "0.42 s", "7 s", "3 min 5 s"."""
-    if seconds < 10:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def size(number: int) -> str:
-    """Return a number of bytes as people say it: "812 B", "1.2 MB"."""
-    if number < 1000:
-        return f"{number} B"
-    value = float(number)
-    units = ["GB", "MB", "kB"]
-    while (value := value / 1000) >= 1000 and len(units) > 1:
-        units.pop()
-    return f"{value:.1f} {units[-1]}"

@@ -9,8 +9,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from openbook.cli.output import duration, size
-from openbook.cli.safe_text import one_line
+from openbook.wording import duration, one_line, size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

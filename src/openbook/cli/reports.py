@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from openbook.cli.output import count, duration, size
-from openbook.cli.safe_text import one_line
+from openbook.wording import count, duration, one_line, size
 
 if TYPE_CHECKING:
     from openbook.types import LibraryStatus, Outcome, Report, Verification

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from openbook.cli.answers import print_answer, print_rest
-from openbook.cli.output import count, print_indented, stdout_console
-from openbook.cli.places import place_name
-from openbook.cli.safe_text import one_line, printable
+from openbook.cli.output import print_indented, stdout_console
 from openbook.errors import UsageError
 from openbook.events import (
     ErrorEvent,
@@ -23,6 +21,8 @@ from openbook.events import (
     ToolCallEvent,
     VerificationEvent,
 )
+from openbook.snippets import place_name
+from openbook.wording import count, one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

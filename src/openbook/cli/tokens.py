@@ -159,7 +159,8 @@ def _report(text: str, name: str, counter: TokenCounter, settings: Settings) -> 
 def _print(report: TokenReport, *, full: bool, embedding: bool) -> None:
     from rich.text import Text
 
-    from openbook.cli.output import count, stdout_console
+    from openbook.cli.output import stdout_console
+    from openbook.wording import count
 
     console = stdout_console()
     if report.pieces:
@@ -188,7 +189,7 @@ def _separated(pieces: tuple[str, ...], *, coloured: bool) -> Text:
     """Tokens on alternating grounds, or with lines between them where there are no colours."""
     from rich.text import Text
 
-    from openbook.cli.safe_text import printable
+    from openbook.wording import printable
 
     text = Text()
     for index, piece in enumerate(pieces):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbook.cli.places import flowing, highlights, place_name, snippet
-from openbook.cli.safe_text import one_line, printable
+from openbook.cli.flowing_text import flowing
+from openbook.snippets import highlights, place_name, snippet
+from openbook.wording import one_line, printable
 
 
 def shown(text: str, *words: str) -> list[str]:

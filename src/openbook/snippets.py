@@ -1,11 +1,11 @@
-"""How a place in a document is written for people, and which part of its text is shown."""
+"""Which part of a text is shown where there is no room for all of it, and which words in it are marked."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from openbook.cli.safe_text import one_line
+from openbook.wording import one_line
 
 SNIPPET: Final = 300
 """Characters of a hit that are shown unless the whole is asked for."""
@@ -13,10 +13,6 @@ SNIPPET: Final = 300
 _WORD: Final = re.compile(r"\w+")
 _WIDE_SCRIPT: Final = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts written without blanks between words: their words are looked for inside others."""
-
-_MEANT_AS_LINE: Final = re.compile(r"\s*(?:[-*+•|>#]\s|[|#]|\d+[.)]\s)")
-_FULL_LINE: Final = 60
-"""A line of so many characters was probably wrapped where the next one begins."""
 
 
 def place_name(path: str, place: str, heading: str, page: int | None) -> str:
@@ -53,30 +49,6 @@ def snippet(text: str, words: tuple[str, ...], *, limit: int = SNIPPET) -> str:
     end = line.rfind(" ", begin + limit // 2, begin + limit)
     end = end if end > 0 else begin + limit
     return f"{'… ' if begin else ''}{line[begin:end].rstrip()} …"
-
-
-def flowing(text: str) -> str:
-    """Return `text` with the line ends inside its paragraphs taken out, so that a terminal wraps it anew.
-
-    Lines that mean something as lines stay: lists, tables, headings, quotes, anything indented or fenced.
-    """
-    lines: list[str] = []
-    fenced = joinable = False
-    before = ""
-    for line in text.splitlines():
-        fence = line.lstrip().startswith(("```", "~~~"))
-        indented = line.startswith(("  ", "\t")) and len(before) < _FULL_LINE  # code, not wrapped prose
-        meant = fenced or fence or indented or not line.strip() or _MEANT_AS_LINE.match(line) is not None
-        if joinable and not meant:
-            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
-        else:
-            lines.append(line)
-        fenced ^= fence
-        joinable = (
-            not fenced and not fence and bool(line.strip()) and not line.lstrip().startswith(("#", "|"))
-        )
-        before = line
-    return "\n".join(lines)
 
 
 def _same_word(left: str, right: str) -> bool:
