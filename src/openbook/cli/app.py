@@ -114,6 +114,16 @@ COMMANDS: Final = (
         ("openbook import notes.zip --library notes.openbook",),
     ),
     Command(
+        "serve",
+        "serving:serve",
+        "Serve libraries: web page, HTTP, OpenAI-compatible API, MCP.",
+        (
+            "openbook serve",
+            "openbook serve --library notes.openbook --allow documents/ --open",
+            "openbook serve --host 0.0.0.0 --host-name books.example.org --metrics",
+        ),
+    ),
+    Command(
         "eval",
         "measuring:evaluate",
         "Measure how well a labelled set is found.",
