@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
 from openbook.embedders import Embedders
-from openbook.errors import LibraryLocked, LibraryNotFound, UsageError
+from openbook.errors import LibraryLocked, LibraryNotFound, ModelError, UsageError
 from openbook.index.derived import DerivedIndexes
 from openbook.index.ledger import LEDGER_NAME, Ledger
 from openbook.settings import STORED, Settings, load_settings
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from openbook.answering import Manner
     from openbook.asking import AskOptions
     from openbook.conversing import Chat
-    from openbook.embed import Embedder
+    from openbook.embed import Embedder, Role
     from openbook.events import ErrorEvent, Event
     from openbook.index.conversation_records import Conversation
-    from openbook.index.records import ChunkRecord, DocumentRecord
+    from openbook.index.records import ChunkRecord, DocumentRecord, Source
     from openbook.language_models import OpenModels
-    from openbook.types import Chunk, Document, Exchange
+    from openbook.types import Chunk, Document, Exchange, FloatMatrix
     from openbook.vectorize import Embedded
 
 
@@ -160,16 +160,22 @@ class Library:
             )
             return self._finish(outcomes, chunks, progress or _ignore, started)
 
-    def remove(self, *paths: str) -> Report:
+    def remove(self, *paths: str, documents: Collection[int] = ()) -> Report:
         """Remove documents, so that no byte of their text stays in the library.
 
-        `paths` are paths or patterns (`drafts/*`) as the library names them.
-        Their cached vectors go too. Raises UsageError for a path that matches
-        no document; nothing is removed then.
+        `paths` are paths or patterns (`drafts/*`) as the library names them,
+        `documents` are ids, for where several documents share a path. Their
+        cached vectors go too. Raises UsageError for a path that matches no
+        document and for an unknown id; nothing is removed then.
         """
         started = time.monotonic()
         with self._writing():
             found: dict[int, str] = {}
+            if documents:
+                found = {record.id: record.path for record in self._ledger.documents()}
+                found = {number: found[number] for number in documents if number in found}
+                if unknown := sorted(set(documents) - found.keys()):
+                    raise UsageError(f"This library has no document {unknown[0]!r}. Nothing was removed.")
             for path in paths:
                 matches = self._ledger.find_documents(path)
                 if not matches:
@@ -284,7 +290,7 @@ class Library:
             ),
             search=self.search,
             model=self._language_model(options.get("model")),
-            manner=self._manner(options.get("strategy"), strict=options.get("strict", False)),
+            manner=self._manner(options),
             limits=Limits(self.settings.agent_steps, self.settings.agent_tokens, self.settings.agent_seconds),
             evidence_tokens=self.settings.evidence_tokens,
         )
@@ -343,6 +349,21 @@ class Library:
 
         embedder, _ = self._search_embedder()
         return None if embedder is None else embedder.embed([storable(question)], role="query")[0]
+
+    def embed(self, texts: Sequence[str], *, role: Role = "document") -> FloatMatrix:
+        """Vectors as this library has them. Raises ModelError where it is searched by words alone."""
+        embedder, notes = self._search_embedder()
+        if embedder is None:
+            raise ModelError(f"Nothing here makes vectors of texts. {' '.join(notes)}")
+        return embedder.embed(texts, role)
+
+    def embedder(self) -> Embedder | None:
+        """What its questions are turned into vectors with; None where it is searched by words alone."""
+        return self._search_embedder()[0]
+
+    def sources(self) -> list[Source]:
+        """The folders, files and collections that the documents come from, oldest first."""
+        return self._ledger.sources()
 
     def status(self) -> LibraryStatus:
         """What the library holds, how complete it is, and which files have problems."""
@@ -518,16 +539,17 @@ class Library:
                 self._models = OpenModels(self.settings, on_retry=self._on_retry)
         return self._models.model(name)
 
-    def _manner(self, strategy: str | None, *, strict: bool) -> Manner:
+    def _manner(self, options: AskOptions) -> Manner:
         from openbook.answering import Manner
 
+        most = self.settings.answer_tokens
         return Manner(
-            answer_tokens=self.settings.answer_tokens,
-            strategy=strategy or self.settings.strategy,
+            answer_tokens=min(_positive(options.get("answer_tokens"), most, "answer_tokens"), most),
+            strategy=options.get("strategy") or self.settings.strategy,
             threshold=self.settings.answer_threshold,
             model_threshold=self.settings.model_threshold,
             parallel=self.settings.parallel,
-            strict=strict,
+            strict=options.get("strict", False),
         )
 
     def _spelled(self, question: str, embedder: Embedder | None) -> tuple[str, tuple[str, ...]]:
