@@ -37,6 +37,7 @@ class AskOptions(TypedDict, total=False):
     model     "provider:name", a LanguageModel, or "none" for quotes; None means the settings' model
     strategy  auto, stuff, refine, map-reduce or map-rerank; None means the settings' strategy
     strict    leave out what the evidence does not say, or give no answer at all
+    answer_tokens  most tokens of a model's reply, where fewer than the settings allow are wanted
     agent     let the model search, read and compute in several steps
     schema    a pydantic model or a JSON Schema that the answer has to fit
     """
@@ -47,6 +48,7 @@ class AskOptions(TypedDict, total=False):
     model: str | LanguageModel | None
     strategy: str | None
     strict: bool
+    answer_tokens: int | None
     agent: bool
     schema: Any
 

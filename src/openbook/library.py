@@ -352,10 +352,12 @@ class Library:
 
     def embed(self, texts: Sequence[str], *, role: Role = "document") -> FloatMatrix:
         """Vectors as this library has them. Raises ModelError where it is searched by words alone."""
+        from openbook.index.conversation_records import storable
+
         embedder, notes = self._search_embedder()
         if embedder is None:
             raise ModelError(f"Nothing here makes vectors of texts. {' '.join(notes)}")
-        return embedder.embed(texts, role)
+        return embedder.embed([storable(text) for text in texts], role)
 
     def embedder(self) -> Embedder | None:
         """What its questions are turned into vectors with; None where it is searched by words alone."""
