@@ -10,7 +10,8 @@ fields     path, title, language, type (media type), source (root of the source)
            page, heading, place (of the chunk);
            any other name is a key of the metadata, A to Z without regard to case;
            `meta.NAME` is always a metadata key, also where a field has that name
-=  !=      equal; for text without regard to case, and with the wildcards
+=  !=      equal; for a number, to one of several: document=3,5,9;
+           for text without regard to case, and with the wildcards
            * (any characters) and ? (one); \\* and \\? are the characters themselves.
            A path pattern without "/" is compared with the whole path and with
            the file's own name: `path=joins*` finds chapters/joins.qmd.
@@ -29,12 +30,14 @@ needs more selects ids with the ledger itself.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Final, Literal, TypeAlias, cast
 from unicodedata import normalize
 
@@ -134,7 +137,8 @@ def _parse(expression: str) -> Condition:
     name, operator, value = found.group(1), cast("Operator", found.group(2)), found.group(3)
     known = name.lower()
     if known in _DOCUMENT_NUMBER or known in _CHUNK_NUMBER:
-        if value and not _NUMBER.fullmatch(value):
+        numbers = value.split(",") if operator in ("=", "!=") else [value]
+        if value and not all(_NUMBER.fullmatch(number.strip()) for number in numbers):
             raise UsageError(f"The filter {expression!r} compares {known} with {value!r}; expected a number.")
         if operator == "~" or (not value and operator not in ("=", "!=")):
             raise UsageError(f"The filter {expression!r} cannot hold: {known} is a number; give it one.")
@@ -155,6 +159,11 @@ def _parse(expression: str) -> Condition:
 def _number_clause(column: str, operator: Operator, value: str, values: list[Any]) -> str:
     if not value:
         return f"{column} IS NULL" if operator == "=" else f"{column} IS NOT NULL"
+    if "," in value:
+        numbers = [float(number) for number in value.split(",")]
+        values.append(json.dumps([number for number in numbers if isfinite(number)]))
+        among = f"{column} IN (SELECT value FROM json_each(?))"
+        return among if operator == "=" else f"({column} IS NULL OR NOT {among})"
     values.append(float(value))
     if operator == "!=":
         return f"{column} IS NOT ?"  # unlike <>, holds where there is no number
