@@ -104,7 +104,7 @@ class Chat:
         question = storable(question)  # halves of characters, from a terminal, would stop every index
         self._refresh()
         losses = self._conversation.losses if self._conversation is not None else None
-        arriving = _Arriving(question, generator=_name_of(options.get("model")))
+        arriving = Arriving(question, generator=_name_of(options.get("model")))
         events = self._ask_stream(question, history=self.history, **options)
         try:
             yield from _forwarded(events, arriving.see)
@@ -211,8 +211,8 @@ class Chat:
 
 
 @dataclass(slots=True)
-class _Arriving:
-    """What of an answer has arrived."""
+class Arriving:
+    """What of an answer has arrived, and what it comes to where it is stopped."""
 
     question: str
     generator: str = ""

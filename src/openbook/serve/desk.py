@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from openbook.answering import final_answer
+from openbook.conversing import Chat
 from openbook.errors import UsageError
 from openbook.events import Event, VerificationEvent
 from openbook.index.records import DocumentRecord
@@ -57,11 +58,12 @@ class Desk:
         self.removals = Removals(library, self.jobs, self.uploads, options.undo_seconds)
         self._recent: deque[RecentQuestion] = deque(maxlen=RECENT_QUESTIONS)
 
-    def search(self, question: str, *, where: Sequence[str] = (), **options: Any) -> Hits:
-        """`Library.search`, without what is being removed."""
+    def search(self, question: str, *, where: Sequence[str] = (), noted: bool = True, **options: Any) -> Hits:
+        """`Library.search`, without what is being removed. `noted` says whether it counts as recent."""
         started = time.perf_counter()
         hits = self.library.search(question, where=self.conditions(where), **options)
-        self._note("search", question, started, f"{len(hits)} hits")
+        if noted:
+            self._note("search", question, started, f"{len(hits)} hits")
         return hits
 
     def ask(self, question: str, **options: Any) -> Answer:
@@ -72,18 +74,22 @@ class Desk:
         self,
         question: str,
         *,
-        conversation: int | str | None = None,
+        conversation: int | str | Chat | None = None,
         keep: bool = False,
         where: Sequence[str] = (),
         **options: Any,
     ) -> Iterator[Event]:
-        """`Library.ask_stream`, or that of a conversation: an earlier one, or with `keep` a new one."""
+        """`Library.ask_stream`, or that of a conversation: an earlier one, or with `keep` a new one.
+
+        A `Chat` is gone on with as it is, which tells its number to whoever began it.
+        """
         started = time.perf_counter()
         where = self.conditions(where)
         if conversation is None and not keep:
             events = self.library.ask_stream(question, where=where, **options)
         else:
-            events = self.library.chat(conversation).ask_stream(question, where=where, **options)
+            chat = conversation if isinstance(conversation, Chat) else self.library.chat(conversation)
+            events = chat.ask_stream(question, where=where, **options)
         for event in events:
             if isinstance(event, VerificationEvent):
                 self._note("ask", question, started, event.answer.status)
