@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -64,12 +64,20 @@ class Jobs:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="openbook-jobs")
 
     def submit(
-        self, kind: JobKind, title: str, paths: Sequence[str | Path] = (), *, prune: bool = False
+        self,
+        kind: JobKind,
+        title: str,
+        paths: Sequence[str | Path] = (),
+        *,
+        prune: bool = False,
+        repair: bool = True,
+        documents: Sequence[int] = (),
+        ended: Callable[[Job], None] | None = None,
     ) -> Job:
         """Queue a job and return it. `paths` are files and folders, or documents' paths for `remove`."""
         job = Job(secrets.token_hex(8), self._name, kind, title, created_at=_now())
         self._put(job)
-        self._worker.submit(self._run, job.id, kind, tuple(paths), prune)
+        self._worker.submit(self._run, job.id, kind, tuple(paths), prune, tuple(documents), ended)
         return job
 
     def job(self, job_id: str) -> Job:
@@ -113,7 +121,15 @@ class Jobs:
             self._changed.notify_all()
         return job
 
-    def _run(self, job_id: str, kind: JobKind, paths: tuple[str | Path, ...], prune: bool) -> None:
+    def _run(
+        self,
+        job_id: str,
+        kind: JobKind,
+        paths: tuple[str | Path, ...],
+        prune: bool,
+        documents: tuple[int, ...],
+        ended: Callable[[Job], None] | None,
+    ) -> None:
         job = self._put(replace(self.job(job_id), state="running", started_at=_now()))
 
         def progress(seen: Progress) -> None:
@@ -123,14 +139,22 @@ class Jobs:
             if kind == "verify":
                 job = replace(self.job(job_id), verification=self._library.verify())
             elif kind == "remove":
-                job = replace(self.job(job_id), report=self._library.remove(*map(str, paths)))
+                job = replace(
+                    self.job(job_id), report=self._library.remove(*map(str, paths), documents=documents)
+                )
             else:
                 job = replace(
                     self.job(job_id), report=self._library.add(*paths, prune=prune, progress=progress)
                 )
-            self._put(replace(job, state="done", finished_at=_now()))
+            job = replace(job, state="done", finished_at=_now())
+            if ended is not None:
+                ended(job)
+            self._put(job)
         except Exception as error:  # noqa: BLE001
-            self._put(replace(self.job(job_id), state="failed", error=str(error), finished_at=_now()))
+            job = replace(self.job(job_id), state="failed", error=str(error), finished_at=_now())
+            if ended is not None:
+                ended(job)
+            self._put(job)
 
 
 def _now() -> str:
