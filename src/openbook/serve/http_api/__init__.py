@@ -1,0 +1,26 @@
+"""The HTTP API under `/api`: JSON, server-sent events, and problem details for every error.
+
+It is an application of its own inside the server's, so that its errors, its
+404 and its OpenAPI document (`/api/openapi.json`) concern nothing else.
+
+    parameters → routes (service, documents, searching, conversations, work, uploading) → replies
+
+Refused: a documentation page in the browser. The usual ones load their scripts
+from another host.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from openbook.serve import problems
+from openbook.serve.http_api import description
+
+
+def include(app: FastAPI) -> None:
+    """Add the routes of this surface. Routers have paths below `/api`: `/documents/{document_id}/pages`."""
+    api = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False, openapi_url="/openapi.json")
+    api.state = app.state
+    problems.install(api)
+    description.describe(api)
+    app.mount("/api", api)
