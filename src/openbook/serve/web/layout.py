@@ -45,10 +45,11 @@ _LOGO: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a page works with: its desk, and the part of the sidebar that it may fill."""
+    """What a page works with: its desk, the part of the sidebar that it may fill, and the theme."""
 
     desk: Desk
     more: Element
+    dark: ui.dark_mode
 
     def link(self, path: str, **query: str | int) -> str:
         """A path of this site that stays with the same library."""
@@ -90,7 +91,7 @@ def frame(shelf: Shelf, request: Request, active: PageName, *, title: str = "") 
         main.props["id"] = "content"
         main.props["tabindex"] = "-1"
     with main:
-        yield Frame(desk, more)
+        yield Frame(desk, more, dark)
 
 
 def _sidebar(shelf: Shelf, desk: Desk, active: PageName, dark: ui.dark_mode) -> Element:
@@ -114,8 +115,8 @@ def _sidebar(shelf: Shelf, desk: Desk, active: PageName, dark: ui.dark_mode) -> 
         more = ui.element("div").classes("ob-sidebar__more")
         with ui.element("div").classes("ob-sidebar__foot"):
             _running_job(desk)
-            _library_choice(shelf, desk)
-            _theme_choice(dark)
+            library_choice(shelf, desk)
+            theme_choice(dark)
     return more
 
 
@@ -139,7 +140,8 @@ def _running_job(desk: Desk) -> None:
     ui.timer(1.0, refresh)
 
 
-def _library_choice(shelf: Shelf, desk: Desk) -> None:
+def library_choice(shelf: Shelf, desk: Desk) -> None:
+    """Links to the other libraries of this server, if there are any."""
     desks = list(shelf)
     if len(desks) < 2:
         text("div", desk.name, "ob-small ob-muted").style("padding: 0 10px; overflow-wrap: anywhere")
@@ -155,7 +157,9 @@ def _library_choice(shelf: Shelf, desk: Desk) -> None:
                 plain(other.name)
 
 
-def _theme_choice(dark: ui.dark_mode) -> None:
+def theme_choice(dark: ui.dark_mode) -> None:
+    """A button that goes from the device's theme to the dark one, the light one and back."""
+
     def turn() -> None:
         following: dict[bool | None, bool | None] = {None: True, True: False, False: None}
         dark.set_value(following[dark.value])
