@@ -114,6 +114,12 @@ COMMANDS: Final = (
         ("openbook import notes.zip --library notes.openbook",),
     ),
     Command(
+        "mcp",
+        "mcp:mcp",
+        "Give an assistant tools to search, ask and read (MCP).",
+        ("openbook mcp", "openbook mcp --library notes.openbook --library reports.openbook"),
+    ),
+    Command(
         "serve",
         "serving:serve",
         "Serve libraries: web page, HTTP, OpenAI-compatible API, MCP.",
