@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from openbook.embed import Embedder, Role
     from openbook.events import ErrorEvent, Event
     from openbook.index.conversation_records import Conversation
-    from openbook.index.records import ChunkRecord, DocumentRecord, Source
+    from openbook.index.ledger_listing import FileFilter
+    from openbook.index.records import ChunkRecord, DocumentRecord, FileEntry, Source
     from openbook.language_models import OpenModels
     from openbook.types import Chunk, Document, Exchange, FloatMatrix
     from openbook.vectorize import Embedded
@@ -362,6 +363,14 @@ class Library:
     def embedder(self) -> Embedder | None:
         """What its questions are turned into vectors with; None where it is searched by words alone."""
         return self._search_embedder()[0]
+
+    def files(
+        self, wanted: FileFilter | None = None, *, offset: int = 0, limit: int = 100
+    ) -> tuple[list[FileEntry], int]:
+        """A page of all files by path, those that failed too, and how many there are in all."""
+        from openbook.index.ledger_listing import ALL_FILES
+
+        return self._ledger.list_files(wanted or ALL_FILES, offset=offset, limit=limit)
 
     def sources(self) -> list[Source]:
         """The folders, files and collections that the documents come from, oldest first."""

@@ -28,16 +28,19 @@ from openbook.index import (
     ledger_chunks,
     ledger_conversations,
     ledger_documents,
+    ledger_listing,
     ledger_sources,
     ledger_vectors,
 )
 from openbook.index.conversation_records import Conversation, Turn
 from openbook.index.ledger_connection import Connections
+from openbook.index.ledger_listing import ALL_FILES, FileFilter
 from openbook.index.records import (
     Change,
     ChunkRecord,
     Counts,
     DocumentRecord,
+    FileEntry,
     FileRecord,
     Generation,
     Source,
@@ -174,6 +177,13 @@ class Ledger:
         """Drop file records; documents stay."""
         with self._connections.writing() as connection:
             ledger_sources.forget_files(connection, source_id, paths)
+
+    def list_files(
+        self, wanted: FileFilter = ALL_FILES, *, offset: int = 0, limit: int = 100
+    ) -> tuple[list[FileEntry], int]:
+        """Return a page of all files by path, with their documents, and how many there are in all."""
+        with self._connections.reading() as connection:
+            return ledger_listing.files(connection, wanted, offset=offset, limit=limit)
 
     def outcome_counts(self) -> dict[str, int]:
         """Return the number of files by last outcome."""

@@ -55,6 +55,31 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file as a list shows it: how its last run ended, and what its document is like, if it has one.
+
+    `source` is the root of its source, `size` is in bytes. Without a document
+    (failed, skipped, empty) `document_id` is None, texts are "" and counts 0. A
+    failed file may still have the document of its last good run.
+    """
+
+    path: str
+    source: str
+    size: int
+    outcome: OutcomeKind
+    reason: str
+    checked_at: str
+    document_id: int | None
+    title: str
+    media_type: str
+    language: str
+    characters: int
+    chunks: int
+    added_at: str
+    modified_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentRecord:
     """A document without its text. `characters` and `chunks` are counts.
 
