@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from openbook.events import ErrorEvent, Event
     from openbook.index.conversation_records import Conversation
     from openbook.index.ledger_listing import FileFilter
-    from openbook.index.records import ChunkRecord, DocumentRecord, FileEntry, FileRecord, Source
+    from openbook.index.records import ChunkRecord, DocumentRecord, FileEntry, Source
     from openbook.language_models import OpenModels
     from openbook.types import Chunk, Document, Exchange, FloatMatrix
     from openbook.vectorize import Embedded
@@ -376,11 +376,6 @@ class Library:
         """The folders, files and collections that the documents come from, oldest first."""
         return self._ledger.sources()
 
-    def files(self) -> Iterator[FileRecord]:
-        """The last outcome of every file of every source, those without a document too."""
-        for source in self._ledger.sources():
-            yield from self._ledger.files(source.id).values()
-
     def status(self) -> LibraryStatus:
         """What the library holds, how complete it is, and which files have problems."""
         self._indexes.refresh()
@@ -587,9 +582,10 @@ class Library:
         return corrected(question, found), notes
 
     def _problems(self) -> Iterator[Outcome]:
-        for record in self.files():
-            if record.outcome in ("failed", "skipped", "empty"):
-                yield Outcome(record.path, record.outcome, record.reason, record.document_id)
+        for source in self._ledger.sources():
+            for record in self._ledger.files(source.id).values():
+                if record.outcome in ("failed", "skipped", "empty"):
+                    yield Outcome(record.path, record.outcome, record.reason, record.document_id)
 
     def _sizes(self) -> dict[str, int]:
         sizes = {"ledger": 0, "lexical": 0, "vectors": 0}
