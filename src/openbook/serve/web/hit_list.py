@@ -56,12 +56,12 @@ def _item(desk: Desk, hit: Hit, best: float, *, explain: bool) -> str:
         f'<span class="ob-hit__spot">{escape(spot)}</span>{named}</a>'
         f'<p class="ob-hit__text">{marked(snippet(hit.text, hit.matched, limit=SHOWN), hit.matched)}</p>'
         + (f'<ul class="ob-hit__copies ob-small">Also in {copies}</ul>' if copies else "")
-        + (_why(hit, best) if explain else "")
+        + (why_html(hit, best) if explain else "")
         + "</li>"
     )
 
 
-def _why(hit: Hit, best: float) -> str:
+def why_html(hit: Hit, best: float) -> str:
     """The parts of a score as small bars: the share of each leg, its own score and its rank."""
     rows = [
         _row(
