@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -26,9 +27,12 @@ def create_app(shelf: Shelf, options: ServeOptions) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(shelf.warm())
         async with mcp_http.running(app):
             yield
+        await asyncio.wait({warming})
         await shelf.close()
+        warming.result()  # what was not expected is for the server's log
 
     app = FastAPI(title="openbook", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.shelf = shelf

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from openbook.answering import final_answer
 from openbook.conversing import Chat
-from openbook.errors import UsageError
+from openbook.errors import OpenbookError, UsageError
 from openbook.events import Event, VerificationEvent
 from openbook.index.records import DocumentRecord
 from openbook.library import Library
@@ -56,7 +56,18 @@ class Desk:
         self.jobs = Jobs(library, name)
         self.uploads = Uploads(library.path / "uploads", options.upload_bytes)
         self.removals = Removals(library, self.jobs, self.uploads, options.undo_seconds)
+        self.ready = False
+        self.trouble = ""
         self._recent: deque[RecentQuestion] = deque(maxlen=RECENT_QUESTIONS)
+
+    async def warm(self) -> None:
+        """Load what the first question would wait for; `ready`, or else `trouble`, says how that ended."""
+        try:
+            await self.background.run_long(self.library.search, "warm", k=1)
+        except OpenbookError as error:
+            self.trouble = str(error)
+        else:
+            self.ready = True
 
     def search(self, question: str, *, where: Sequence[str] = (), noted: bool = True, **options: Any) -> Hits:
         """`Library.search`, without what is being removed. `noted` says whether it counts as recent."""
@@ -158,6 +169,11 @@ class Shelf:
 
     def __iter__(self) -> Iterator[Desk]:
         return iter(self._desks.values())
+
+    async def warm(self) -> None:
+        """Load what the first questions would wait for, one library after the other."""
+        for desk in self:
+            await desk.warm()
 
     async def close(self) -> None:
         """Close every desk."""

@@ -1,0 +1,54 @@
+"""The file that a document came from, and the folders that a server may read on request.
+
+A library is data: one that somebody else made may say that a document came
+from any path. A file is only handed out if, all links followed, it lies inside
+the source that its document belongs to, and that source is a folder or file
+which this library synchronises; a folder is only synchronised on request if it
+is one of those, or the server was told of it when it started.
+
+Refused: comparing paths as texts, which links and `..` lead out of.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from openbook.errors import UsageError
+from openbook.serve.desk import Desk
+
+
+def original_of(desk: Desk, document_id: int) -> Path:
+    """The file of a document, all links followed.
+
+    Raises UsageError for an unknown document, one that is being removed, one
+    that came from no file, and a file that is gone or not in its source.
+    """
+    record = next(desk.documents([f"document={document_id}"]), None)
+    if record is None:
+        raise UsageError(f"This library has no document {document_id}.")
+    source = next(source for source in desk.library.sources() if source.id == record.source_id)
+    if source.kind == "memory":
+        raise UsageError(f"{record.path!r} did not come from a file.")
+    root = resolved(source.root)
+    file = resolved(Path(source.root) / record.path) if source.kind == "folder" else root
+    if root is None or file is None or not file.is_relative_to(root) or not file.is_file():
+        raise UsageError(f"The file of {record.path!r} is no longer where it was. Its text is still here.")
+    return file
+
+
+def allowed_folder(desk: Desk, folder: str) -> Path | None:
+    """The folder, all links followed, if this server may read it on request; else None."""
+    path = resolved(folder) if Path(folder).is_absolute() else None
+    roots = [resolved(root) for root in desk.options.folders]
+    roots += [resolved(source.root) for source in desk.library.sources() if source.kind != "memory"]
+    if path is None or not any(root is not None and path.is_relative_to(root) for root in roots):
+        return None
+    return path
+
+
+def resolved(path: str | Path) -> Path | None:
+    """The path with all links followed; None where that cannot be done (a circle of links, a NUL)."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
