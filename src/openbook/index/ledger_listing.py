@@ -1,7 +1,7 @@
 """All files that a library knows, each with its last outcome and its document, a page at a time.
 
-The list is in the order of the paths and is cut by SQLite, so that a page of a
-large library costs no more than finding its place.
+The list is sorted and cut by SQLite, so that a page of a large library costs no
+more than finding its place.
 
 Refused: a cursor. People jump to page seven, and what is between two pages may
 change anyway.
@@ -13,7 +13,7 @@ import json
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from openbook.index.records import FileEntry
 
@@ -29,21 +29,34 @@ _FROM: Final = (
 )
 
 
+FileOrder: TypeAlias = Literal["path", "added", "modified", "size", "chunks"]
+
+
 @dataclass(frozen=True, slots=True)
 class FileFilter:
     """Which files are wanted.
 
     `text` is a part of the path or the title, without regard to case;
     `outcomes` are those wanted, all but `NOT_LISTED` where there are none;
-    `hidden` are documents whose files are left out.
+    `hidden` are documents whose files are left out. `order` says by what they
+    are sorted, from small to large unless `descending`.
     """
 
     text: str = ""
     outcomes: Collection[str] = ()
     hidden: Collection[int] = ()
+    order: FileOrder = "path"
+    descending: bool = False
 
 
 ALL_FILES: Final = FileFilter()
+_COLUMNS: Final[dict[FileOrder, str]] = {
+    "path": "f.path",
+    "added": "d.added_at",
+    "modified": "d.modified_at",
+    "size": "f.size",
+    "chunks": "d.chunks",
+}
 _OUTCOMES: Final = ("added", "updated", "moved", "unchanged", "removed", "empty", "skipped", "failed")
 
 
@@ -54,11 +67,13 @@ def files(
     outcomes = list(wanted.outcomes) or [kind for kind in _OUTCOMES if kind not in NOT_LISTED]
     values = (json.dumps(sorted(wanted.hidden)), wanted.text, json.dumps(outcomes))
     total = int(connection.execute(f"SELECT count(*) {_FROM}", values).fetchone()[0])
+    direction = "DESC" if wanted.descending else "ASC"
     rows = connection.execute(
         "SELECT f.path, s.root, f.size, f.outcome, f.reason, f.checked_at, f.document_id, "
         "coalesce(d.title, ''), coalesce(d.media_type, ''), coalesce(d.language, ''), "
         "coalesce(d.characters, 0), coalesce(d.chunks, 0), coalesce(d.added_at, ''), "
-        f"coalesce(d.modified_at, '') {_FROM} ORDER BY f.path, s.root LIMIT ?4 OFFSET ?5",
+        f"coalesce(d.modified_at, '') {_FROM} ORDER BY {_COLUMNS[wanted.order]} {direction}, f.path, s.root "
+        "LIMIT ?4 OFFSET ?5",
         (*values, limit, offset),
     )
     return [FileEntry(*row) for row in rows], total
