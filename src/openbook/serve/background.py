@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, ParamSpec, TypeVar, cast
@@ -47,7 +47,7 @@ class Background:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._slow, partial(function, *arguments, **options))
 
-    async def stream(self, begin: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+    async def stream(self, begin: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
         """Yield what the iterator that `begin` returns yields, as it comes.
 
         When the reader goes away, the iterator is closed before its next value,
