@@ -77,12 +77,19 @@ def markdown(name: str, turns: Sequence[Turn]) -> str:
     """A heading for every question, the answer, and its sources as footnotes."""
     parts = [f"# {_line(name) or 'Conversation'}"]
     for number, turn in enumerate(turns, start=1):
-        parts += [f"## {_line(turn.question)}", f"*{_line(_remark(turn))}*"]
-        if turn.answer.text:
-            parts.append(_with_footnotes(turn.answer, number))
-        parts += [f"> {_line(note)}" for note in turn.answer.notes]
-        parts += [_footnote(turn.answer, piece, number) for piece in _cited(turn.answer)]
+        parts += [f"## {_line(turn.question)}", f"*{_line(_remark(turn))}*", *_parts(turn.answer, number)]
     return "\n\n".join(parts) + "\n"
+
+
+def answer_markdown(answer: Answer) -> str:
+    """One answer by itself: its text, notes, and its sources as footnotes."""
+    return "\n\n".join(_parts(answer, 1)) + "\n"
+
+
+def _parts(answer: Answer, number: int) -> list[str]:
+    parts = [_with_footnotes(answer, number)] if answer.text else []
+    parts += [f"> {_line(note)}" for note in answer.notes]
+    return parts + [_footnote(answer, piece, number) for piece in _cited(answer)]
 
 
 def comma_separated(turns: Sequence[Turn]) -> str:
