@@ -16,7 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -85,6 +85,7 @@ class Library:
         self._ledger = Ledger(self.path / LEDGER_NAME, create=create)
         self.settings = self._with_stored(chosen)
         self._embedders = Embedders(self.settings, embedder)
+        self.embedder_given = embedder is not None
         self._models: OpenModels | None = None
         self._on_retry = on_retry
         self._opening = threading.Lock()
@@ -593,7 +594,8 @@ class Library:
             part = Path(folder).relative_to(self.path).parts
             for name in files:
                 key = part[0] if part else "ledger"
-                sizes[key] = sizes.get(key, 0) + (Path(folder) / name).stat().st_size
+                with suppress(FileNotFoundError):  # a writer in another process replaces files meanwhile
+                    sizes[key] = sizes.get(key, 0) + (Path(folder) / name).stat().st_size
         return sizes
 
 
