@@ -13,15 +13,18 @@ character for one. Refused: markup of the document's own. All text is escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeAlias
 
 from openbook.serve.view.blocks import Area, Block, areas, blocks
 from openbook.serve.view.highlight import Highlight, Marker, Style, escaped
 from openbook.serve.view.place import place_label
 from openbook.types import Document
+
+Write: TypeAlias = Callable[[int, int, Sequence[Style]], str]
+"""Writes the characters [start, end) of a text as HTML, with styles."""
 
 WINDOW: Final = 60_000
 """Characters of a large document that are shown at once."""
@@ -60,9 +63,14 @@ def text_view(
     """The text [start, end) as HTML, the highlighted characters in `<mark>`s. All of it by default."""
     start = max(0, start)
     end = len(document.text) if end is None else min(end, len(document.text))
-    writer = _Writer(document, Marker(document.text, highlights))
+    return written_document(document, Marker(document.text, highlights).write, start=start, end=end)
+
+
+def written_document(document: Document, write: Write, *, start: int = 0, end: int | None = None) -> str:
+    """The same, with the characters of the text written by `write`."""
+    writer = _Writer(document, write)
     parts = ['<div class="ob-text">']
-    for area in areas(document, start, end):
+    for area in areas(document, start, len(document.text) if end is None else end):
         parts += writer.area(area)
     parts.append("</div>")
     return "".join(parts)
@@ -106,10 +114,10 @@ def _border(document: Document, offset: int, reach: int) -> int:
 class _Writer:
     """Writes the blocks of one document, each with the white space in front of it."""
 
-    def __init__(self, document: Document, marker: Marker) -> None:
+    def __init__(self, document: Document, write: Write) -> None:
         self._document = document
         self._text = document.text
-        self._marker = marker
+        self._write = write
         self._markdown = document.media_type in _MARKDOWN
 
     def area(self, area: Area) -> Iterator[str]:
@@ -130,15 +138,15 @@ class _Writer:
         for group, members in groupby(blocks(self._document, start, end), key=lambda block: block.group):
             for index, block in enumerate(members):
                 if index == 0 and group >= 0:
-                    yield self._marker.write(position, block.start)
+                    yield self._write(position, block.start, ())
                     position = block.start
                     yield self._opening(block)
-                yield self._marker.write(position, block.start)
+                yield self._write(position, block.start, ())
                 yield self._block(block)
                 position = block.end
             if group >= 0:
                 yield "</div></div>"
-        yield self._marker.write(position, end)
+        yield self._write(position, end, ())
 
     def _opening(self, block: Block) -> str:
         if block.kind == "code":
@@ -150,8 +158,8 @@ class _Writer:
         if kind == "row":
             return self._row(block)
         if kind == "code":
-            return self._marker.write(block.start, block.end)
-        inside = self._marker.write(block.start, block.end, self._styles(block))
+            return self._write(block.start, block.end, ())
+        inside = self._write(block.start, block.end, self._styles(block))
         if kind == "rule":
             return f'<div class="ob-rule" aria-hidden="true">{inside}</div>'
         if kind == "heading":
@@ -171,7 +179,7 @@ class _Writer:
                 else ""
             )
             styles = [(first, last, "ob-bar") for first, last in ((start, low), (high, end)) if first < last]
-            inside = self._marker.write(start, end, styles)
+            inside = self._write(start, end, styles)
             parts.append(f'<span class="ob-cell{number}" role="{role}">{inside}</span>')
         parts.append("</div>")
         return "".join(parts)
