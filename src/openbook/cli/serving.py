@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -73,28 +76,30 @@ def serve(
     Stop it with Ctrl-C: what is being answered ends first, and work on the library goes on with the next
     start. A second Ctrl-C stops at once.
     """
-    import os
-
     from openbook.serve.options import ServeOptions
 
+    given = os.environ.get("OPENBOOK_TOKEN", "").strip()
     options = ServeOptions(
         host=host,
         port=port,
-        token=os.environ.get("OPENBOOK_TOKEN", ""),
+        token=given,
         folders=tuple(folder.resolve() for folder in allow or ()),
         hosts=tuple(host_name or ()),
         web=web,
         metrics=metrics,
         log_form=log_form,
     )
+    if not options.loopback and not given:
+        options = replace(options, token=secrets.token_urlsafe(32))
     try:
-        from openbook.serve import server
+        from openbook.serve import logs, server
         from openbook.serve.application import create_app
     except ModuleNotFoundError as error:
         raise MissingExtra("openbook serve", extra="serve") from error
     from openbook.cli.model_setup import install_if_missing
     from openbook.serve.desk import Shelf
 
+    logs.configure(options.log_form, hidden=(options.token,))
     listener = server.listening_socket(options.host, options.port)
     with listener:
         for note in install_if_missing(quiet=False).notes:
@@ -103,11 +108,12 @@ def serve(
         address = server.address_of(listener)
 
         def started() -> None:
-            print(f"openbook serves at {address} (stop with Ctrl-C)", flush=True)
+            link = f"{address}/?token={options.token}" if options.token and not given else address
+            print(f"openbook serves at {link} (stop with Ctrl-C)", flush=True)
             for desk in shelf:
                 print(f"  {desk.name}: {desk.library.path}", flush=True)
             if open_page:
-                typer.launch(address)
+                typer.launch(link)
 
         server.serve(create_app(shelf, options), listener, options, started=started)
     return DONE

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from openbook.serve.guard import guarded
+from openbook.serve.guard import Guarded, guarded
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from openbook.serve.desk import Shelf
     from openbook.serve.options import ServeOptions
 
 
-def create_app(shelf: Shelf, options: ServeOptions) -> ASGIApp:
+def create_app(shelf: Shelf, options: ServeOptions) -> Guarded:
     """The application that serves these libraries. It closes the shelf when it stops.
 
     Raises MissingExtra where the web page is wanted and NiceGUI is not installed.

@@ -26,7 +26,11 @@ class ServeOptions:
     under which this server may be called. `upload_bytes` limits one file,
     `body_bytes` any other request. `requests_per_minute` holds for each
     client. A removal can be undone for `undo_seconds`. `grace_seconds` is how
-    long running work may take to end when the server stops.
+    long running work may take to end when the server stops. A client that says
+    nothing for `stall_seconds` in the middle of a request, or reads nothing of
+    its answer, is let go. `connections` and `streams` (answers as they are
+    written, progress of jobs) are the most at the same time. `proxies` are the
+    addresses of reverse proxies whose word on who calls is believed.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +43,10 @@ class ServeOptions:
     requests_per_minute: int = 6_000
     undo_seconds: float = 10.0
     grace_seconds: float = 20.0
+    stall_seconds: float = 30.0
+    connections: int = 1_000
+    streams: int = 100
+    proxies: tuple[str, ...] = ()
     web: bool = True
     metrics: bool = False
     log_form: LogForm = "text"
@@ -46,7 +54,7 @@ class ServeOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise UsageError(f"The port is {self.port!r}; expected 0 to 65535 (0 means any free one).")
-        for name in ("upload_bytes", "body_bytes", "requests_per_minute"):
+        for name in ("upload_bytes", "body_bytes", "requests_per_minute", "connections", "streams"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; expected 1 or more.")
 

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from openbook.errors import UsageError
+from openbook.serve.logs import EVENTS
+from openbook.serve.protocol import careful_protocol
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
+    from openbook.serve.guard import Guarded
     from openbook.serve.options import ServeOptions
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -68,32 +69,45 @@ def address_of(listener: socket.socket) -> str:
 
 
 def serve(
-    app: ASGIApp, listener: socket.socket, options: ServeOptions, *, started: Callable[[], None]
+    app: Guarded, listener: socket.socket, options: ServeOptions, *, started: Callable[[], None]
 ) -> None:
     """Serve until a signal says to stop; `started` is called as soon as requests are answered."""
     config = uvicorn.Config(
         app,
+        http=careful_protocol(stall_seconds=options.stall_seconds, connections=options.connections),
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(options.proxies),
+        forwarded_allow_ips=list(options.proxies),
         server_header=False,
         timeout_graceful_shutdown=max(1, round(options.grace_seconds)),
         ws_max_size=options.body_bytes,
     )
-    Server(config, started).run(sockets=[listener])
+    Server(config, app.stop, started).run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
     """uvicorn's server with an end that is told apart from a crash: exit code 0 after a first signal."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, end_streams: Callable[[], None], started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._end_streams = end_streams
         self._tell_started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell so."""
         await super().startup(sockets)
+        EVENTS.info("started", extra={"fields": {"process": os.getpid()}})
         self._tell_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, end what would never end, wait for the rest, close the libraries."""
+        EVENTS.info("stopping")
+        self._end_streams()
+        await super().shutdown(sockets)
+        EVENTS.info("stopped")
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -1,0 +1,75 @@
+"""What stands between the network and the surfaces: who may call, how much, and what a browser may do.
+
+Each check is an ASGI middleware of its own, outermost first:
+
+    Logged → Headed → Named → Paced → Admitted → Measured → Streams → the surfaces
+
+so that a refusal is logged and has the same headers as an answer. They are
+plain ASGI and have the attribute `app`: streams pass through unbuffered, and
+NiceGUI follows that chain to find its server.
+
+Refused: CORS. A page of another site has no business with a library; programs
+need no permission from a browser.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openbook.errors import UsageError
+from openbook.serve.guard.access import Admitted
+from openbook.serve.guard.bodies import Measured
+from openbook.serve.guard.headers import Headed
+from openbook.serve.guard.names import Named
+from openbook.serve.guard.rates import Paced
+from openbook.serve.guard.streams import Streams
+from openbook.serve.logs import Logged
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from openbook.serve.logs import Observer
+    from openbook.serve.options import ServeOptions
+
+LEAST_TOKEN = 16
+"""Characters of a token. A shorter one can be guessed in spite of all brakes."""
+
+
+class Guarded:
+    """The application behind all checks."""
+
+    def __init__(self, app: ASGIApp, options: ServeOptions, observers: tuple[Observer, ...]) -> None:
+        self._streams = Streams(app, options)
+        inner = Measured(self._streams, options)
+        self.app: ASGIApp = Logged(
+            Headed(Named(Paced(Admitted(inner, options), options), options)), observers
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one WebSocket or the lifespan."""
+        await self.app(scope, receive, send)
+
+    def stop(self) -> None:
+        """End what would never end by itself, and say to all who ask that the server is not ready."""
+        self._streams.stop()
+
+
+def guarded(app: ASGIApp, options: ServeOptions, *observers: Observer) -> Guarded:
+    """The application behind all checks; each observer sees every finished request.
+
+    Raises UsageError where others than this machine can reach the server and
+    no token is asked of them, or one that can be guessed.
+    """
+    if not options.token and not options.loopback:
+        raise UsageError(
+            f"A server at {options.host!r} can be reached by others, so it needs a token. Set "
+            "OPENBOOK_TOKEN, or listen at 127.0.0.1."
+        )
+    if options.token and len(options.token) < LEAST_TOKEN:
+        raise UsageError(
+            f"The token has {len(options.token)} characters; expected {LEAST_TOKEN} or more. Make one with: "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+        )
+    if not options.token.isascii() or not options.token.isprintable() or " " in options.token:
+        raise UsageError("The token has other characters than a header can carry; expected ASCII, no blanks.")
+    return Guarded(app, options, observers)
