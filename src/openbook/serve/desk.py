@@ -8,6 +8,7 @@ meant where a request names none.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,9 @@ from openbook.events import Event, VerificationEvent
 from openbook.index.records import DocumentRecord
 from openbook.library import Library
 from openbook.serve.background import Background
+from openbook.serve.folders import Folders
 from openbook.serve.jobs import Jobs
+from openbook.serve.maps import Maps
 from openbook.serve.options import ServeOptions
 from openbook.serve.removals import Removals
 from openbook.serve.uploads import Uploads
@@ -56,6 +59,8 @@ class Desk:
         self.jobs = Jobs(library, name)
         self.uploads = Uploads(library.path / "uploads", options.upload_bytes)
         self.removals = Removals(library, self.jobs, self.uploads, options.undo_seconds)
+        self.folders = Folders(options.folders, library)
+        self.maps = Maps(library, name, self.removals.pending_documents)
         self.ready = False
         self.trouble = ""
         self._recent: deque[RecentQuestion] = deque(maxlen=RECENT_QUESTIONS)
@@ -129,6 +134,7 @@ class Desk:
         """Carry out pending removals, end or park jobs, and close the library."""
         await self.removals.close()
         await self.jobs.close(self.options.grace_seconds)
+        await asyncio.to_thread(self.maps.close)
         self.background.close()
         self.library.close()
 

@@ -23,4 +23,7 @@ def include(app: FastAPI) -> None:
     api.state = app.state
     problems.install(api)
     description.describe(api)
+    from openbook.serve import http_map
+
+    api.include_router(http_map.router)
     app.mount("/api", api)

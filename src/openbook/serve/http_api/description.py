@@ -36,6 +36,7 @@ TAGS: Final = (
     {"name": "documents", "description": "What the library holds, and how every file of it fared."},
     {"name": "jobs", "description": "Long work: synchronising, reading uploads, verifying."},
     {"name": "removals", "description": "Removing documents, which can be undone for a few seconds."},
+    {"name": "map", "description": "Every chunk as a point, in clusters that have names."},
     {"name": "server", "description": "The server and its libraries."},
 )
 
@@ -83,6 +84,12 @@ def reply(
     if events:
         content[EVENT_STREAM] = {"schema": {"type": "string"}, "example": events}
     return {status: {"description": description, "content": content}, **documented(*kinds)}
+
+
+def events_reply(events: str, *kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """The replies of an operation that always answers with server-sent events."""
+    content = {EVENT_STREAM: {"schema": {"type": "string"}, "example": events}}
+    return {200: {"description": "Server-sent events.", "content": content}, **documented(*kinds)}
 
 
 def file_reply(*media_types: str, kinds: tuple[Kind, ...] = ()) -> dict[int | str, dict[str, Any]]:
