@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from openbook.events import ErrorEvent, Event
     from openbook.index.conversation_records import Conversation
     from openbook.index.ledger_listing import FileFilter
-    from openbook.index.records import ChunkRecord, DocumentRecord, FileEntry, Source
+    from openbook.index.records import ChunkRecord, DocumentRecord, FileEntry, FileRecord, Source
     from openbook.language_models import OpenModels
     from openbook.types import Chunk, Document, Exchange, FloatMatrix
     from openbook.vectorize import Embedded
@@ -372,6 +372,10 @@ class Library:
         from openbook.index.ledger_listing import ALL_FILES
 
         return self._ledger.list_files(wanted or ALL_FILES, offset=offset, limit=limit)
+
+    def file_of(self, document_id: int) -> FileRecord | None:
+        """What was seen of a document's file when it was read; None if it came from no file."""
+        return self._ledger.file_of(document_id)
 
     def sources(self) -> list[Source]:
         """The folders, files and collections that the documents come from, oldest first."""

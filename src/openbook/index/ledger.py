@@ -163,6 +163,11 @@ class Ledger:
         with self._connections.reading() as connection:
             return ledger_sources.files(connection, source_id)
 
+    def file_of(self, document_id: int) -> FileRecord | None:
+        """Return the record of the file that a document was read from; None if it came from no file."""
+        with self._connections.reading() as connection:
+            return ledger_sources.file_of(connection, document_id)
+
     def record_files(self, source_id: int, records: Iterable[FileRecord]) -> None:
         """Add or replace file records of a source."""
         with self._connections.writing() as connection:

@@ -49,6 +49,12 @@ def files(connection: sqlite3.Connection, source_id: int) -> dict[str, FileRecor
     return {row[1]: _file(row) for row in rows}
 
 
+def file_of(connection: sqlite3.Connection, document_id: int) -> FileRecord | None:
+    """Return the record of the file that a document was read from; None if it came from no file."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM files WHERE document_id = ?", (document_id,)).fetchone()
+    return _file(row) if row is not None else None
+
+
 def record_files(connection: sqlite3.Connection, source_id: int, records: Iterable[FileRecord]) -> None:
     """Add or replace file records; each is stored under `source_id`."""
     connection.executemany(
