@@ -60,4 +60,9 @@ def _same_word(left: str, right: str) -> bool:
         if a != b:
             break
         shared += 1
-    return shared >= 3 and len(left) - shared <= 3 and len(right) - shared <= 3 and shared >= len(right) - 3
+    shorter = min(len(left), len(right))
+    return (
+        shared >= max(3, shorter - (2 if shorter > 6 else 1))
+        and len(left) - shared <= 3
+        and len(right) - shared <= 3
+    )

@@ -13,6 +13,7 @@ from nicegui.element import Element
 from openbook.errors import OpenbookError
 from openbook.serve.desk import Desk, Shelf
 from openbook.serve.web.hit_list import hits_html
+from openbook.serve.web.kinds import kind_name
 from openbook.serve.web.layout import Frame, frame, link, stylesheet
 from openbook.serve.web.parts import button, plain, state, text
 from openbook.types import Hits
@@ -223,25 +224,3 @@ def _days_ago(days: int) -> str:
     from datetime import UTC, datetime, timedelta
 
     return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%d")
-
-
-def kind_name(media_type: str) -> str:
-    """A media type as people say it: "PDF", "Excel", "Markdown"."""
-    return _KINDS.get(media_type, media_type.rpartition("/")[2].removeprefix("x-"))
-
-
-_KINDS: Final = {
-    "application/pdf": "PDF",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "Word",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel",
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PowerPoint",
-    "application/epub+zip": "EPUB",
-    "application/x-ipynb+json": "Notebook",
-    "application/json": "JSON",
-    "message/rfc822": "Mail",
-    "text/html": "HTML",
-    "text/markdown": "Markdown",
-    "text/plain": "Text",
-    "text/csv": "CSV",
-    "text/x-rst": "reStructuredText",
-}  # fmt: skip
