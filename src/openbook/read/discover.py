@@ -79,6 +79,11 @@ def discover(root: Path, *, below: str = "") -> Iterator[Found]:
     yield from _Walk(root).walk(parts)
 
 
+def reaches(root: Path, below: str) -> bool:
+    """Whether a walk over `root` comes by the part `below` it, and does not leave it out."""
+    return _Walk(root).reaches([part for part in below.split("/") if part not in ("", ".")])
+
+
 def look_at(file: Path, path: str) -> Found:
     """One file under the name `path`, with its problem where it cannot be read."""
     try:
@@ -94,6 +99,10 @@ class _Walk:
         self._real_root = os.path.realpath(self._root)
         self._visited: set[tuple[int, int]] = set()
         self._links: deque[_Folder] = deque()
+
+    def reaches(self, parts: list[str]) -> bool:
+        is_library = os.path.lexists(os.path.join(self._root, "ledger.sqlite"))  # noqa: PTH118
+        return not is_library and self._descend(parts) is not None
 
     def walk(self, parts: list[str]) -> Iterator[Found]:
         start = self._descend(parts)

@@ -40,8 +40,8 @@ class Folders:
         roots = (*self._allowed, *self.sources())
         if not any(place.is_relative_to(root) for root in roots):
             raise UsageError(
-                f"{str(path)!r} may not be read by this server. Allowed are: {_listed(roots)}. Allow more with: "
-                "openbook serve --allow FOLDER"
+                f"{str(path)!r} may not be read by this server. Allowed are: {_listed(roots)}. "
+                "Allow more with: openbook serve --allow FOLDER"
             )
         if place not in roots and not place.exists():
             raise UsageError(f"There is nothing at {str(path)!r}. Name an existing folder or file.")

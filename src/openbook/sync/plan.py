@@ -61,11 +61,11 @@ def plan_source(found: Iterable[Found], records: Mapping[str, FileRecord], *, sc
     missing = [
         record
         for path, record in records.items()
-        if path not in seen and record.outcome != "removed" and _within(path, scope)
+        if path not in seen and record.outcome != "removed" and is_within(path, scope)
     ]
     for record in missing:
         # What lies in a folder that cannot be read is not gone: it keeps its last outcome.
-        if any(_within(record.path, folder) for folder in unreadable):
+        if any(is_within(record.path, folder) for folder in unreadable):
             plan.unchanged.append(record)
     hidden = {record.path for record in plan.unchanged}
     _pair_moves(plan, new, [record for record in missing if record.path not in hidden])
@@ -79,7 +79,8 @@ def _same(item: Found, record: FileRecord) -> bool:
     return item.mtime_ns / 1e9 < checked - RACY_SECONDS
 
 
-def _within(path: str, folder: str) -> bool:
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path is this folder or below it; "" is the folder of all."""
     return folder in ("", ".") or path == folder or path.startswith(f"{folder}/")
 
 

@@ -2,12 +2,15 @@
 
 A folder that was added is a source; so is a single file. A path inside a known
 source updates that part of it. A folder around known sources takes them over,
-documents and vectors included, so that no file is in the library twice.
+documents and vectors included, so that no file is in the library twice. Where
+a folder's walk leaves something out (hidden, ignored, inside a library), that
+is no part of the folder: it is a source of its own when it is added, and stays
+one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING
 from openbook.errors import UsageError
 from openbook.index.records import FileRecord, Source
 from openbook.sync.carry_out import Chunker, ReadFiles, Synchroniser, Watcher
-from openbook.sync.plan import Plan, guard_removals, plan_source
+from openbook.sync.plan import Plan, guard_removals, is_within, plan_source
 from openbook.types import Document, Outcome
 
 if TYPE_CHECKING:
@@ -59,7 +62,7 @@ def add_paths(
     Nothing is changed before all removals have passed the guard. Raises
     UsageError for a path that does not exist and was never added, PruneRefused.
     """
-    scopes = [_scope(ledger, path) for path in paths]
+    scopes = _scopes(ledger, list(paths))
     with _reader(limits) as read:
         planned = [(scope, *_plan(ledger, scope)) for scope in scopes]
         in_library = ledger.counts().documents
@@ -132,21 +135,39 @@ def _digest(document: Document) -> bytes:
     return digest.digest()
 
 
+def _scopes(ledger: Ledger, paths: Sequence[Path]) -> list[Scope]:
+    """The scopes of all paths, none inside another: looked up anew once every new source is known."""
+    for path in paths:
+        _scope(ledger, path)
+    scopes = dict.fromkeys(_scope(ledger, path) for path in paths)
+    return [
+        scope for scope in scopes if not any(scope != other and _around(other, scope) for other in scopes)
+    ]
+
+
+def _around(outer: Scope, inner: Scope) -> bool:
+    return outer.source.id == inner.source.id and is_within(inner.prefix, outer.prefix)
+
+
 def _scope(ledger: Ledger, path: Path) -> Scope:
     """The source that `path` belongs to; a new one where it belongs to none."""
+    from openbook.read.discover import reaches
+
     absolute = path.resolve()
     folders = [source for source in ledger.sources() if source.kind != "memory"]
-    for source in folders:
-        if source.kind == "folder" and absolute.is_relative_to(source.root):
-            inside = absolute.relative_to(source.root).as_posix()
-            return Scope(source, "" if inside == "." else inside)
+    for source in sorted(folders, key=lambda source: len(source.root), reverse=True):  # the nearest first
         if source.root == str(absolute):
             return Scope(source)
+        if source.kind == "folder" and absolute.is_relative_to(source.root):
+            inside = absolute.relative_to(source.root).as_posix()
+            if reaches(Path(source.root), inside):
+                return Scope(source, inside)
     if not absolute.exists():
         raise UsageError(f"There is nothing at {str(path)!r}. Name an existing folder or file.")
     target = ledger.put_source(str(absolute), "folder" if absolute.is_dir() else "file")
     for source in folders:
-        if Path(source.root).is_relative_to(absolute):
+        root = Path(source.root)
+        if root.is_relative_to(absolute) and reaches(absolute, root.relative_to(absolute).as_posix()):
             _take_over(ledger, source, target)
     return Scope(target)
 
