@@ -41,7 +41,8 @@ class PdfReader:
             if getattr(error, "err_code", None) == pypdfium2.raw.FPDF_ERR_PASSWORD:
                 raise encrypted(path) from error
             raise ReadError(
-                f"{path!r} cannot be read as PDF: it is damaged or something else under that name ({error}). "
+                f"{path!r} cannot be read as PDF: it is damaged or something else under that name "
+                f"({str(error).rstrip('.')}). "
                 "Open it with a PDF viewer and save it anew."
             ) from error
         try:

@@ -105,10 +105,10 @@ class _View:
             throttle=0.25,
             leading_events=False,
         )
+        self._chosen = ui.element("div").classes("ob-row")
         self._outcomes = (
             ui.element("div").classes("ob-row ob-segments").props('role=group aria-label="Which files"')
         )
-        self._chosen = ui.element("div").classes("ob-row")
 
     async def _typed(self, event: Any) -> None:
         await self._want(text=str(event.args))

@@ -7,14 +7,17 @@ key is drawn in a tenth of the time that single elements take.
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Final
 
 from openbook.serve.desk import Desk
 from openbook.serve.web.layout import link
-from openbook.snippets import highlights, place_name, snippet
+from openbook.snippets import highlights, place_name
 from openbook.types import Hit, Hits
 from openbook.wording import one_line
+
+_BARS: Final = re.compile(r"\s*(?:\|[\s:-]*)+\s*")
 
 SHOWN: Final = 420
 """Characters of a hit's text in the list."""
@@ -54,7 +57,7 @@ def _item(desk: Desk, hit: Hit, best: float, *, explain: bool) -> str:
         f'<li class="ob-hit"><a class="ob-hit__link" href="{escape(address)}">'
         f'<span class="ob-hit__path">{escape(one_line(hit.path))}</span>'
         f'<span class="ob-hit__spot">{escape(spot)}</span>{named}</a>'
-        f'<p class="ob-hit__text">{marked(snippet(hit.text, hit.matched, limit=SHOWN), hit.matched)}</p>'
+        f'<p class="ob-hit__text">{marked(_shown(hit), hit.matched)}</p>'
         + (f'<ul class="ob-hit__copies ob-small">Also in {copies}</ul>' if copies else "")
         + (why_html(hit, best) if explain else "")
         + "</li>"

@@ -69,6 +69,12 @@ def stylesheet(name: str) -> None:
     ui.add_head_html(f'<link rel="stylesheet" href="{STATIC_PATH}/{name}?v={version}">')
 
 
+def script(name: str) -> None:
+    """Have the page load a script of `static/` before it is drawn; its address changes when the file does."""
+    version = blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
+    ui.add_head_html(f'<script src="{STATIC_PATH}/{name}?v={version}"></script>')
+
+
 @contextmanager
 def frame(shelf: Shelf, request: Request, active: PageName, *, title: str = "") -> Iterator[Frame]:
     """Draw the frame of a page; what is made inside it is the page's content.
