@@ -11,9 +11,12 @@ Refused: comparing paths as texts, which links and `..` lead out of.
 
 from __future__ import annotations
 
+from functools import partial
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from openbook.errors import UsageError
+from openbook.index.records import FileRecord
 from openbook.serve.desk import Desk
 
 
@@ -34,6 +37,17 @@ def original_of(desk: Desk, document_id: int) -> Path:
     if root is None or file is None or not file.is_relative_to(root) or not file.is_file():
         raise UsageError(f"The file of {record.path!r} is no longer where it was. Its text is still here.")
     return file
+
+
+def is_changed(file: Path, seen: FileRecord) -> bool:
+    """Whether a file is another than the one that was read. Its bytes decide, unless size and time agree."""
+    status = file.stat()
+    if (status.st_size, status.st_mtime_ns) == (seen.size, seen.mtime_ns):
+        return False
+    if status.st_size != seen.size:
+        return True
+    with file.open("rb") as stream:
+        return file_digest(stream, partial(blake2b, digest_size=16)).digest() != seen.content_hash
 
 
 def allowed_folder(desk: Desk, folder: str) -> Path | None:
