@@ -64,6 +64,12 @@ def _item(desk: Desk, hit: Hit, best: float, *, explain: bool) -> str:
     )
 
 
+def _shown(hit: Hit) -> str:
+    """The part of a hit's text that is shown; the bars of a table are points there, its rules are left out."""
+    text = snippet(hit.text, hit.matched, limit=SHOWN)
+    return _BARS.sub(" · ", text) if text.count("|") >= 3 else text
+
+
 def why_html(hit: Hit, best: float) -> str:
     """The parts of a score as small bars: the share of each leg, its own score and its rank."""
     rows = [
