@@ -24,6 +24,7 @@ from openbook.serve.guard.attempts import Attempts
 from openbook.serve.guard.login_page import send_page
 from openbook.serve.guard.rates import client_of
 from openbook.serve.guard.refusals import Header, Refusal, header_of, headers_of, note, refuse
+from openbook.serve.problems import Kind
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -90,7 +91,7 @@ class Admitted:
             await send_page(send, 200, wanted=_local(query.get("next", "/")))
             return
         if scope["method"] != "POST":
-            await refuse(scope, send, Refusal(405, "method", "The login page knows GET and POST."))
+            await refuse(scope, send, _NOT_SO)
             return
         form = await _form(receive)
         wanted = _local(form.get("next", "/"))
@@ -98,7 +99,7 @@ class Admitted:
         if refusal is None:
             await _redirect(send, wanted, self._set_cookie(scope))
         else:
-            note(scope, refusal.reason)
+            note(scope, refusal)
             extra = [header for header in refusal.headers if header[0] == b"retry-after"]
             await send_page(send, refusal.status, wanted=wanted, problem=refusal.detail, headers=extra)
 
@@ -108,7 +109,7 @@ class Admitted:
         wait = self._attempts.wait(client)
         if wait:
             detail = f"Too many wrong tokens from this address. Try again in {wait} s."
-            return Refusal(429, "too many attempts", detail, ((b"retry-after", str(wait).encode()),))
+            return Refusal(_TOO_MANY, detail, ((b"retry-after", str(wait).encode()),))
         if hmac.compare_digest(_digest(given), self._token):
             self._attempts.succeeded(client)
             return None
@@ -174,10 +175,17 @@ def _digest(token: str) -> bytes:
 
 
 _CHALLENGE: Final = ((b"www-authenticate", b'Bearer realm="openbook"'),)
+_TOO_MANY: Final = Kind("too-many-attempts", 429, "Too many wrong tokens.")
+_NOT_SO: Final = Refusal(
+    Kind("method-not-allowed", 405, "Not so."),
+    "The login page knows GET and POST.",
+    ((b"allow", b"GET, HEAD, POST"),),
+)
 _UNKNOWN: Final = Refusal(
-    401,
-    "no token",
-    "This server asks for a token. Send it as: Authorization: Bearer TOKEN. Whoever runs the server has it.",
+    Kind("token-missing", 401, "This server asks for a token."),
+    "Send it as: Authorization: Bearer TOKEN. Whoever runs the server has it.",
     _CHALLENGE,
 )
-_WRONG: Final = Refusal(401, "wrong token", "This is not the token of this server.", _CHALLENGE)
+_WRONG: Final = Refusal(
+    Kind("token-wrong", 401, "The token is wrong."), "This is not the token of this server.", _CHALLENGE
+)

@@ -13,14 +13,17 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from openbook.serve.guard.refusals import Refusal, header_of, note, refuse, without
+from openbook.serve.problems import TOO_LARGE, Kind
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from openbook.serve.options import ServeOptions
 
-ADDRESS_BYTES: Final = 8_000
+ADDRESS_BYTES: Final = 16_000
 """Length of a path and its query, as they are sent."""
+
+UPLOAD: Final = "/api/documents/upload"
 
 FILES: Final = 4
 """Files of the largest size that one request may upload."""
@@ -119,12 +122,12 @@ class _Body:
     async def end(self, refusal: Refusal) -> None:
         """Refuse the request."""
         self.refusal = None
-        note(self._scope, refusal.reason)
+        note(self._scope, refusal)
         await refuse(self._scope, self.send, refusal)
 
     def _refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal
-        note(self._scope, refusal.reason)
+        note(self._scope, refusal)
 
     async def _next(self) -> Message | None:
         """The next block, or None for a sender that is too slow."""
@@ -151,17 +154,18 @@ class _Body:
 
 
 def is_upload(path: str) -> bool:
-    """Whether files are sent there, by the API or by the page."""
-    return (path.startswith("/api/") and path.rstrip("/").endswith("/uploads")) or (
-        path.startswith("/_nicegui/") and "/upload/" in path
-    )
+    """Whether files are sent there, by programs or by the page."""
+    return path.rstrip("/") == UPLOAD
 
 
 def _too_large(limit: int) -> Refusal:
-    return Refusal(413, "too large", f"The body of this request may have {limit:,} bytes at most.")
+    return Refusal(TOO_LARGE, f"The body of this request may have {limit:,} bytes at most.")
 
 
 _LONG_ADDRESS: Final = Refusal(
-    414, "long address", f"Path and query may have {ADDRESS_BYTES:,} bytes together. Send a body instead."
+    Kind("address-too-long", 414, "The address is too long."),
+    f"Path and query may have {ADDRESS_BYTES:,} bytes together. Send a body instead.",
 )
-_SLOW: Final = Refusal(408, "too slow", "The body of this request did not arrive in time.")
+_SLOW: Final = Refusal(
+    Kind("too-slow", 408, "The request came too slowly."), "The body of this request did not arrive in time."
+)

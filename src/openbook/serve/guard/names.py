@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from openbook.serve.guard.refusals import Refusal, header_of, headers_of, refuse
+from openbook.serve.problems import Kind
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -53,8 +54,7 @@ class Named:
         if name and (name in self._hosts or self._address(name)):
             return None
         return Refusal(
-            421,
-            "unknown host",
+            Kind("unknown-host", 421, "This server has another name."),
             "This server is not known by the name in the Host header. Whoever runs it can allow a name with: "
             "openbook serve --host-name NAME",
         )
@@ -114,8 +114,7 @@ def _plain(netloc: str) -> str:
 
 
 _OF_ANOTHER_SITE: Final = Refusal(
-    403,
-    "foreign origin",
+    Kind("foreign-origin", 403, "Pages of other sites may not call this server."),
     "The request comes from a page of another site, and only this server's own pages may call it from a "
     "browser. Behind a reverse proxy, have it pass the Host header on.",
 )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from openbook.serve.guard.refusals import Refusal, refuse
+from openbook.serve.problems import Kind
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +28,8 @@ BURST_SECONDS: Final = 10.0
 
 FREE: Final = ("/_nicegui/", "/api/health")
 """The files of the page, which come in dozens, and the question whether the server lives."""
+
+_TOO_MANY: Final = Kind("too-many-requests", 429, "Too many requests.")
 
 
 class Paced:
@@ -49,7 +52,7 @@ class Paced:
                 after = math.ceil(wait)
                 detail = f"Too many requests from this address. Try again in {after} s."
                 headers = ((b"retry-after", str(after).encode()),)
-                await refuse(scope, send, Refusal(429, "too many requests", detail, headers))
+                await refuse(scope, send, Refusal(_TOO_MANY, detail, headers))
                 return
         await self.app(scope, receive, send)
 

@@ -9,51 +9,49 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from openbook.serve.problems import MEDIA_TYPE, PREFIX, Kind, Problem, problem_form
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
 Header: TypeAlias = tuple[bytes, bytes]
 
-PROBLEM: Final = b"application/problem+json"
 _POLICY_VIOLATION: Final = 1008
 """Close code of a WebSocket that breaks a rule (RFC 6455, section 7.4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is not served. `reason` is one word or two, for logs and programs."""
+    """Why a request is not served: a kind of problem, and what this is about and what to do."""
 
-    status: int
-    reason: str
+    kind: Kind
     detail: str
     headers: Sequence[Header] = ()
 
     @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.kind.status
+
+    @property
     def body(self) -> bytes:
         """The problem details."""
-        problem = {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-            "reason": self.reason,
-        }
-        return json.dumps(problem).encode()
+        problem = Problem(PREFIX + self.kind.name, self.kind.title, self.status, self.detail)
+        return json.dumps(problem_form(problem)).encode("ascii")
 
     @property
     def start(self) -> dict[str, object]:
         """The beginning of the answer, without its type."""
-        body = str(len(self.body)).encode()
-        fixed = [(b"content-type", PROBLEM), (b"content-length", body), (b"cache-control", b"no-store")]
+        length = str(len(self.body)).encode()
+        fixed = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", length)]
         return {"status": self.status, "headers": [*fixed, *self.headers]}
 
 
 async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     """Answer a request, or the wish for a WebSocket, with a refusal."""
-    note(scope, refusal.reason)
+    note(scope, refusal)
     if scope["type"] == "http":
         await send({"type": "http.response.start", **refusal.start})
         await send({"type": "http.response.body", "body": refusal.body})
@@ -61,12 +59,12 @@ async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
         await send({"type": "websocket.http.response.start", **refusal.start})
         await send({"type": "websocket.http.response.body", "body": refusal.body})
     else:
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": refusal.reason})
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": refusal.kind.name})
 
 
-def note(scope: Scope, reason: str) -> None:
+def note(scope: Scope, refusal: Refusal) -> None:
     """Leave for the log why a request was refused."""
-    scope.setdefault("state", {})["refused"] = reason
+    scope.setdefault("state", {})["refused"] = refusal.kind.name
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:

@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from openbook.serve.guard.refusals import Refusal, note, refuse
+from openbook.serve.problems import Kind
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
 READINESS: Final = "/api/ready"
 
 _STOPPING: Final = Refusal(
-    503, "stopping", "The server is about to stop. Try again in a moment.", ((b"retry-after", b"5"),)
+    Kind("stopping", 503, "The server stops."),
+    "The server is about to stop. Try again in a moment.",
+    ((b"retry-after", b"5"),),
 )
 _TOO_MANY: Final = Refusal(
-    503, "too many streams", "Too many answers are being written. Try again.", ((b"retry-after", b"5"),)
+    Kind("too-many-streams", 503, "Too many streams."),
+    "Too many answers are being written. Try again.",
+    ((b"retry-after", b"5"),),
 )
 
 
@@ -102,16 +107,16 @@ class _Answer:
         if self._refusal is not None:
             await refuse(self._scope, self._send, self._refusal)
         elif ended and not self._complete:
-            note(self._scope, _STOPPING.reason)
+            note(self._scope, _STOPPING)
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send(self, message: Message) -> None:
         if self._refusal is not None:
-            raise _Refused(self._refusal.reason)
+            raise _Refused(self._refusal.kind.name)
         if message["type"] == "http.response.start" and _is_stream(message) and self._task is not None:
             self._refusal = self._streams.begin(self._task)
             if self._refusal is not None:
-                raise _Refused(self._refusal.reason)
+                raise _Refused(self._refusal.kind.name)
         self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
