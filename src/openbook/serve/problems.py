@@ -81,7 +81,6 @@ JOB_UNKNOWN: Final = Kind("job-unknown", 404, "There is no such job.")
 REMOVAL_UNKNOWN: Final = Kind("removal-unknown", 404, "There is nothing to undo.")
 CONVERSATION_UNKNOWN: Final = Kind("conversation-unknown", 404, "The library has no such conversation.")
 FOLDER_REFUSED: Final = Kind("folder-refused", 403, "The server may not read this folder.")
-FOLDER_MISSING: Final = Kind("folder-missing", 404, "The folder is not there.")
 NOTHING_TO_SYNC: Final = Kind("nothing-to-sync", 409, "The library has no folder yet.")
 NO_LANGUAGE_MODEL: Final = Kind("no-language-model", 409, "This needs a language model.")
 NOT_READY: Final = Kind("not-ready", 503, "The server is still getting ready.", retry=True)
@@ -114,6 +113,12 @@ KINDS: Final[Mapping[type[OpenbookError], Kind]] = {
     errors.StorageFull: Kind("storage-full", 507, "The disk is full."),
 }
 """Every error of openbook by its class; a class that is not named here is what its parent is."""
+
+
+MODEL_PROBLEMS: Final = tuple(
+    KINDS[kind] for kind in KINDS if issubclass(kind, errors.LanguageModelError | errors.MissingExtra)
+)
+"""What may go wrong with a language model."""
 
 
 class ProblemError(Exception):
@@ -171,13 +176,18 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
     return Response(body, problem.status, dict(headers or {}), MEDIA_TYPE)
 
 
+def told(error: BaseException, instance: str = "") -> dict[str, Any]:
+    """The JSON object that a client is told of an exception; what was not raised on purpose is logged."""
+    if kind_of(error) is UNEXPECTED:
+        _LOG.error("A request to %s failed.", instance, exc_info=error)
+    return problem_form(problem_of(error, instance))
+
+
 def answered(error: BaseException, instance: str = "") -> Response:
     """The reply to a request that ended with this exception; what was not raised on purpose is logged."""
-    kind = kind_of(error)
-    if kind is UNEXPECTED:
-        _LOG.error("A request to %s failed.", instance, exc_info=error)
-    headers = {"Retry-After": str(RETRY_SECONDS)} if kind.retry else {}
-    return problem_response(problem_of(error, instance), headers)
+    headers = {"Retry-After": str(RETRY_SECONDS)} if kind_of(error).retry else {}
+    form = told(error, instance)
+    return Response(json.dumps(form).encode("ascii"), form["status"], headers, MEDIA_TYPE)
 
 
 def instance_of(request: Request) -> str:

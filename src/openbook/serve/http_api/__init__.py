@@ -3,7 +3,7 @@
 It is an application of its own inside the server's, so that its errors, its
 404 and its OpenAPI document (`/api/openapi.json`) concern nothing else.
 
-    parameters → routes (service, documents, searching, conversations, work, uploading) → replies
+    parameters → routes (searching, conversations, documents, uploading, removing, work, service) → replies
 
 Refused: a documentation page in the browser. The usual ones load their scripts
 from another host.
@@ -14,7 +14,16 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from openbook.serve import problems
-from openbook.serve.http_api import description
+from openbook.serve.http_api import (
+    conversations,
+    description,
+    documents,
+    removing,
+    searching,
+    service,
+    uploading,
+    work,
+)
 
 
 def include(app: FastAPI) -> None:
@@ -23,6 +32,8 @@ def include(app: FastAPI) -> None:
     api.state = app.state
     problems.install(api)
     description.describe(api)
+    for part in (searching, conversations, documents, uploading, removing, work, service):
+        api.include_router(part.router)
     from openbook.serve import http_map
 
     api.include_router(http_map.router)

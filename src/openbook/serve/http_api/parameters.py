@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
 
 from openbook.serve.desk import Desk
 from openbook.serve.problems import LIBRARY_UNKNOWN, unknown
@@ -85,6 +85,14 @@ ConversationId: TypeAlias = Annotated[
 OpaqueId: TypeAlias = Annotated[
     str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$", examples=["4f9c2a7be01d5836"])
 ]
+
+
+def _exactly(value: object) -> object:
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+Flag: TypeAlias = Annotated[bool, Strict(), BeforeValidator(_exactly)]
+"""A parameter of an address that is `true` or `false`, and not one of many other words for it."""
 
 
 class Body(BaseModel):
