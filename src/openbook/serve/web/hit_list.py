@@ -13,7 +13,7 @@ from typing import Final
 
 from openbook.serve.desk import Desk
 from openbook.serve.web.layout import link
-from openbook.snippets import highlights, place_name
+from openbook.snippets import highlights, place_name, snippet
 from openbook.types import Hit, Hits
 from openbook.wording import one_line
 
@@ -65,7 +65,7 @@ def _item(desk: Desk, hit: Hit, best: float, *, explain: bool) -> str:
 
 
 def _shown(hit: Hit) -> str:
-    """The part of a hit's text that is shown; the bars of a table are points there, its rules are left out."""
+    """The part of a hit's text that is shown; the bars of a table are points there."""
     text = snippet(hit.text, hit.matched, limit=SHOWN)
     return _BARS.sub(" · ", text) if text.count("|") >= 3 else text
 
