@@ -38,8 +38,15 @@ def create_app(shelf: Shelf, options: ServeOptions) -> Guarded:
     http_api.include(app)
     openai_api.include(app)
     mcp_http.include(app)
+    observers = []
+    if options.metrics:
+        from openbook.serve import metrics
+
+        figures = metrics.Metrics(shelf)
+        metrics.include(app, figures)
+        observers.append(figures.observe)
     if options.web:
         from openbook.serve import web
 
         web.include(app)
-    return guarded(app, options)
+    return guarded(app, options, *observers)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +63,7 @@ class Desk:
         self.maps = Maps(library, name, self.removals.pending_documents)
         self.ready = False
         self.trouble = ""
+        self.listeners: list[Callable[[RecentQuestion], None]] = []
         self._recent: deque[RecentQuestion] = deque(maxlen=RECENT_QUESTIONS)
 
     async def warm(self) -> None:
@@ -141,7 +142,10 @@ class Desk:
     def _note(self, kind: Literal["search", "ask"], question: str, started: float, outcome: str) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         spent = (time.perf_counter() - started) * 1000
-        self._recent.append(RecentQuestion(kind, question, now, round(spent, 1), outcome))
+        asked = RecentQuestion(kind, question, now, round(spent, 1), outcome)
+        self._recent.append(asked)
+        for listener in self.listeners:
+            listener(asked)
 
 
 class Shelf:

@@ -148,7 +148,7 @@ def route_of(scope: Scope) -> str:
     if path.startswith("/_nicegui"):
         return "/_nicegui/…"
     template = getattr(scope.get("route"), "path", "")
-    return str(template)
+    return f"{scope.get('root_path', '')}{template}" if template else ""
 
 
 def _log(served: Served) -> None:
