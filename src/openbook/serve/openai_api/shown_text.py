@@ -55,7 +55,7 @@ class ShownText:
 def whole_text(answer: Answer, link_to: LinkTo, *, sources: bool = True) -> ShownText:
     """An answer that is sent after it was checked."""
     body = marked_text(answer)
-    ending = _ending(answer, link_to, checked=[*_notes(answer)], sources=True) if sources else ""
+    ending = _ending(answer, link_to, checked=[*_notes(answer)]) if sources else ""
     return ShownText(body + ending, _citations(answer, body, link_to))
 
 
@@ -71,7 +71,7 @@ def rest_of_text(answer: Answer, sent: str, link_to: LinkTo, *, sources: bool = 
 
 def without_ending(text: str) -> str:
     """A text that was shown, as it was before its sources and the result of the check were added."""
-    for heading in (CHECKED, SOURCES):
+    for heading in (SOURCES, CHECKED):
         place = text.rfind(f"\n\n{heading}\n- ")
         if place >= 0:
             text = text[:place]
@@ -86,7 +86,7 @@ def source_name(evidence: Evidence) -> str:
 # -- the ending -------------------------------------------------------------------
 
 
-def _ending(answer: Answer, link_to: LinkTo, *, checked: list[str], sources: bool) -> str:
+def _ending(answer: Answer, link_to: LinkTo, *, checked: list[str], sources: bool = True) -> str:
     if answer.status != "answered":
         return ""
     cited = {citation.number for citation in answer.citations}
@@ -95,7 +95,7 @@ def _ending(answer: Answer, link_to: LinkTo, *, checked: list[str], sources: boo
         for piece in answer.evidence
         if sources and piece.number in cited
     ]
-    parts = [(SOURCES, listed), (CHECKED, checked)]
+    parts = [(CHECKED, checked), (SOURCES, listed)]
     return "".join(
         f"\n\n{heading}\n" + "\n".join(f"- {line}" for line in lines) for heading, lines in parts if lines
     )
@@ -108,7 +108,9 @@ def _notes(answer: Answer) -> Iterator[str]:
 
 
 def _corrections(answer: Answer) -> Iterator[str]:
-    """The claims for which the check decided otherwise than the model."""
+    """What the check decided otherwise than the model, in a text that can no longer be changed."""
+    if answer.removed:
+        yield "Disregard the numbers that are not among the sources."
     for claim in answer.claims:
         if claim.supported and not claim.reasons:
             continue
