@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from openbook.conversing import shortened
-from openbook.events import TokenEvent, VerificationEvent
+from openbook.events import ErrorEvent, TokenEvent, VerificationEvent
 from openbook.json_form import json_form
 from openbook.serve.openai_api.errors import Refused
 from openbook.serve.openai_api.shown_text import ShownText, rest_of_text, whole_text
@@ -60,6 +60,7 @@ class Asking:
 
     async def _parts(self, *, early: bool) -> AsyncGenerator[str | Reply, None]:
         sent = ""
+        broken: tuple[str, ...] = ()
         wishes, asked = self.question.wishes, self.question.asked
         options = {**wishes.options(), "answer_tokens": self.question.most_tokens}
         history = shortened(asked.history)
@@ -73,8 +74,11 @@ class Asking:
                     sent += text
                     if text:
                         yield text
+                elif isinstance(event, ErrorEvent) and event.retry_seconds is None:
+                    broken = (event.message,)
                 elif isinstance(event, VerificationEvent):
-                    reply = await self.desk.background.run(self._reply, event.answer, sent)
+                    answer = replace(event.answer, notes=tuple(dict.fromkeys((*event.answer.notes, *broken))))
+                    reply = await self.desk.background.run(self._reply, answer, sent)
                     if ending := reply.shown.text[len(sent) :]:
                         yield ending
                     yield reply
