@@ -55,7 +55,7 @@ def page_lines(text_page: Any, raw: Any) -> list[Line]:
     count = raw.FPDFText_CountChars(text_page)
     if count <= 0:
         return []
-    text = _characters(text_page, raw, count)
+    text = page_characters(text_page, raw, count)
     lines = []
     for start, end in _line_spans(text):
         line = _measure(text_page, raw, text, start, end)
@@ -64,7 +64,7 @@ def page_lines(text_page: Any, raw: Any) -> list[Line]:
     return lines
 
 
-def _characters(text_page: Any, raw: Any, count: int) -> list[str]:
+def page_characters(text_page: Any, raw: Any, count: int) -> list[str]:
     """The page's characters, one string per index of pdfium, whose own text leaves some indexes out."""
     unicode_of = raw.FPDFText_GetUnicode
     hyphen = raw.FPDFText_IsHyphen
