@@ -30,6 +30,7 @@ from openbook.serve.maps import Maps
 from openbook.serve.options import ServeOptions
 from openbook.serve.removals import Removals
 from openbook.serve.uploads import Uploads
+from openbook.serve.view.pages import PageDrawer
 from openbook.types import Answer, Document, Hits
 
 RECENT_QUESTIONS: Final = 50
@@ -61,6 +62,7 @@ class Desk:
         self.removals = Removals(library, self.jobs, self.uploads, options.undo_seconds)
         self.folders = Folders(options.folders, library)
         self.maps = Maps(library, name, self.removals.pending_documents)
+        self.pages = PageDrawer(library.settings)
         self.ready = False
         self.trouble = ""
         self.listeners: list[Callable[[RecentQuestion], None]] = []
@@ -136,6 +138,7 @@ class Desk:
         await self.removals.close()
         await self.jobs.close(self.options.grace_seconds)
         await asyncio.to_thread(self.maps.close)
+        await asyncio.to_thread(self.pages.close)
         self.background.close()
         self.library.close()
 

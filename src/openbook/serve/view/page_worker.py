@@ -50,6 +50,16 @@ class Box:
     width: float
     height: float
 
+    @property
+    def right(self) -> float:
+        """Where it ends, from the left."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        """Where it ends, from the top."""
+        return self.top + self.height
+
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
