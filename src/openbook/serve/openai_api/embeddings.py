@@ -8,8 +8,9 @@ numbers of those that the model could not take whole are in `openbook.cut_off`.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -55,8 +56,12 @@ async def desk_that_embeds(shelf: Shelf, model: str) -> tuple[Desk, Embedder]:
     )
 
 
-async def embedded(request: Request, shelf: Shelf, wanted: Texts) -> dict[str, Any]:
-    """The body of the answer to a request for embeddings. Stops when the client goes away."""
+async def embedded(request: Request, shelf: Shelf, wanted: Texts) -> bytes:
+    """The JSON answer to a request for embeddings. Stops when the client goes away.
+
+    It is written piece by piece, in the threads that embed: two thousand
+    vectors in one piece would keep every other request waiting for a second.
+    """
     desk, embedder = await desk_that_embeds(shelf, wanted.model)
     if wanted.dimensions not in (None, embedder.dimension):
         raise Refused(
@@ -64,35 +69,38 @@ async def embedded(request: Request, shelf: Shelf, wanted: Texts) -> dict[str, A
             "they cannot be cut.",
             param="dimensions",
         )
-    data: list[dict[str, Any]] = []
+    data: list[bytes] = []
     counts: list[int] = []
     for first in range(0, len(wanted.texts), AT_ONCE):
         if await request.is_disconnected():
             break
         texts = wanted.texts[first : first + AT_ONCE]
-        data += await desk.background.run_long(_rows, desk, texts, wanted, first)
+        data.append(await desk.background.run_long(_rows, desk, texts, wanted, first))
         counts += await desk.background.run(embedder.count_tokens, texts)
     # A model's own marks (two, in BERT's family) take part in the most that it reads.
     cut_off = [number for number, tokens in enumerate(counts) if tokens > embedder.max_tokens - 2]
     tokens = sum(counts)
-    return {
+    rest = {
         "object": "list",
-        "data": data,
         "model": embedding_name(embedder),
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         "openbook": {"cut_off": cut_off, "fingerprint": embedder.fingerprint},
     }
+    return b'{"data":[' + b",".join(data) + b"]," + json.dumps(rest)[1:].encode("ascii")
 
 
-def _rows(desk: Desk, texts: Sequence[str], wanted: Texts, first: int) -> list[dict[str, Any]]:
+def _rows(desk: Desk, texts: Sequence[str], wanted: Texts, first: int) -> bytes:
+    """The JSON of some rows of the list, without the list's brackets."""
     vectors = desk.library.embed(texts, role="query" if wanted.query else "document")
-    return [
+    rows = [
         {"object": "embedding", "index": first + number, "embedding": _row(vector, wanted)}
         for number, vector in enumerate(vectors)
     ]
+    return json.dumps(rows, separators=(",", ":"))[1:-1].encode("ascii")
 
 
 def _row(vector: FloatMatrix, wanted: Texts) -> str | list[float]:
     if wanted.base64:
         return base64.b64encode(np.ascontiguousarray(vector, "<f4").tobytes()).decode()
-    return [float(value) for value in vector]
+    numbers: list[float] = vector.tolist()
+    return numbers

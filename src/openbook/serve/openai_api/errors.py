@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 
 from openbook.errors import (
     LanguageModelError,
@@ -24,6 +23,7 @@ from openbook.errors import (
     PruneRefused,
     UsageError,
 )
+from openbook.serve.http_api.replies import Json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -76,9 +76,9 @@ async def on_error(request: Request, error: Exception) -> Response:
     del request
     if isinstance(error, HTTPException):
         body = _form(error.status_code, str(error.detail), None, None)
-        return JSONResponse(body, error.status_code, headers=error.headers)
+        return Json(body, error.status_code, headers=error.headers)
     status, body = error_form(error)
-    return JSONResponse(body, status)
+    return Json(body, status)
 
 
 def _form(status: int, message: str, param: str | None, code: str | None) -> dict[str, object]:

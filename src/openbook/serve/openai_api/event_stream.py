@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
-
-from starlette.responses import StreamingResponse
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from openbook.errors import OpenbookError
+from openbook.serve.http_api.replies import EventStream, json_bytes
 from openbook.serve.openai_api.errors import error_form
 
 if TYPE_CHECKING:
@@ -19,18 +17,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Sent: TypeAlias = bytes
 
-HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-"""No proxy keeps or collects the events (the second one is nginx's)."""
-
 
 class ReaderGone(Exception):
     """The client closed its connection before there was anything to send."""
 
 
 def event(value: dict[str, Any], name: str = "") -> Sent:
-    """One server-sent event. Halves of characters, which UTF-8 cannot hold, are escaped with all others."""
-    kind = f"event: {name}\n" if name else ""
-    return f"{kind}data: {json.dumps(value)}\n\n".encode()
+    """One server-sent event; chat completions have no names for theirs."""
+    kind = b"event: " + name.encode("ascii") + b"\n" if name else b""
+    return kind + b"data: " + json_bytes(value) + b"\n\n"
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -50,7 +45,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 async def streamed(
     request: Request, parts: AsyncGenerator[T, None], shape: Callable[[AsyncIterator[T]], AsyncIterator[Sent]]
-) -> StreamingResponse:
+) -> EventStream:
     """Stream what `shape` makes of the parts, once the first of them is there.
 
     An error before the first part is raised, so that it gets a status of its
@@ -58,7 +53,7 @@ async def streamed(
     """
     first = await unless_gone(request, _first(parts))
 
-    async def events() -> AsyncIterator[Sent]:
+    async def events() -> AsyncGenerator[Sent, None]:
         async with aclosing(parts):
             try:
                 async for sent in shape(_all(first, parts)):
@@ -66,7 +61,7 @@ async def streamed(
             except OpenbookError as error:
                 yield event(error_form(error)[1])
 
-    return StreamingResponse(events(), media_type="text/event-stream", headers=HEADERS)
+    return EventStream(events())
 
 
 async def _first(parts: AsyncIterator[T]) -> T:

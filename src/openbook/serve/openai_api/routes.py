@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from openbook.errors import OpenbookError
+from openbook.serve.http_api.replies import Json
 from openbook.serve.openai_api.asking import Asking, desk_of
 from openbook.serve.openai_api.chat import ChatCompletion
 from openbook.serve.openai_api.embeddings import embedded
@@ -60,11 +61,11 @@ class Endpoints:
     async def models(self, request: Request) -> Response:
         """GET /v1/models."""
         del request
-        return JSONResponse(await self._models.all())
+        return Json(await self._models.all())
 
     async def model(self, request: Request) -> Response:
         """GET /v1/models/{model}."""
-        return JSONResponse(await self._models.one(request.path_params["model"]))
+        return Json(await self._models.one(request.path_params["model"]))
 
     async def chat(self, request: Request) -> Response:
         """POST /v1/chat/completions."""
@@ -73,7 +74,7 @@ class Endpoints:
         shape = ChatCompletion(question.model, include_usage=question.include_usage)
         if question.stream:
             return await streamed(request, asking.parts(), shape.chunks)
-        return JSONResponse(shape.whole(await unless_gone(request, asking.whole())))
+        return Json(shape.whole(await unless_gone(request, asking.whole())))
 
     async def responses(self, request: Request) -> Response:
         """POST /v1/responses."""
@@ -83,12 +84,13 @@ class Endpoints:
         shape = ModelResponse(question.model, body.get("instructions"), question.most_tokens)
         if question.stream:
             return await streamed(request, asking.parts(), shape.events)
-        return JSONResponse(shape.whole(await unless_gone(request, asking.whole())))
+        return Json(shape.whole(await unless_gone(request, asking.whole())))
 
     async def embeddings(self, request: Request) -> Response:
         """POST /v1/embeddings."""
         wanted = texts_to_embed(await body_of(request))
-        return JSONResponse(await embedded(request, self._shelf, wanted))
+        body = await embedded(request, self._shelf, wanted)
+        return Response(body, media_type="application/json")
 
     async def unknown(self, request: Request) -> NoReturn:
         """Everything else of OpenAI's API, and what was never part of it."""
