@@ -5,6 +5,7 @@ OpenbookError
 │   └── MissingExtra      a feature whose optional dependency is not installed
 ├── ReadError             one file could not be read; a run goes on with the next
 │   ├── UnsupportedFile   no reader takes this kind of file
+│   ├── FileChanged       it is not the file any more that was indexed, and is not shown for it
 │   └── LimitExceeded     the file went over a limit of size, time or memory
 │       └── FileTooLarge  it is larger than files may be, and was not opened
 ├── ModelError            the embedding model is missing, broken or not the expected one
@@ -54,6 +55,10 @@ class ReadError(OpenbookError):
 
 class UnsupportedFile(ReadError):
     """No reader takes this kind of file."""
+
+
+class FileChanged(ReadError):
+    """A file has other bytes than when it was indexed, so that what is known of it does not hold."""
 
 
 class LimitExceeded(ReadError):

@@ -77,6 +77,7 @@ UNEXPECTED: Final = Kind("unexpected", 500, "Something went wrong inside the ser
 LIBRARY_UNKNOWN: Final = Kind("library-unknown", 404, "This server has no library of this name.")
 DOCUMENT_UNKNOWN: Final = Kind("document-unknown", 404, "The library has no such document.")
 FILE_UNAVAILABLE: Final = Kind("file-unavailable", 404, "The original file cannot be had.")
+FILE_CHANGED: Final = Kind("file-changed", 409, "The file has changed since it was indexed.")
 JOB_UNKNOWN: Final = Kind("job-unknown", 404, "There is no such job.")
 REMOVAL_UNKNOWN: Final = Kind("removal-unknown", 404, "There is nothing to undo.")
 CONVERSATION_UNKNOWN: Final = Kind("conversation-unknown", 404, "The library has no such conversation.")
@@ -92,6 +93,7 @@ KINDS: Final[Mapping[type[OpenbookError], Kind]] = {
     errors.MissingExtra: Kind("extra-missing", 501, "This needs an extra that is not installed."),
     errors.ReadError: Kind("file-unreadable", 422, "The file cannot be read."),
     errors.UnsupportedFile: Kind("file-unsupported", 415, "Files of this kind are not read."),
+    errors.FileChanged: FILE_CHANGED,
     errors.LimitExceeded: Kind("limit-exceeded", 413, "The file goes over a limit."),
     errors.FileTooLarge: TOO_LARGE,
     errors.ModelError: Kind("embedding-model", 503, "The embedding model does not work."),

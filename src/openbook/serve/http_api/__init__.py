@@ -34,7 +34,8 @@ def include(app: FastAPI) -> None:
     description.describe(api)
     for part in (searching, conversations, documents, uploading, removing, work, service):
         api.include_router(part.router)
-    from openbook.serve import http_map
+    from openbook.serve import http_map, http_view
 
     api.include_router(http_map.router)
+    api.include_router(http_view.router)
     app.mount("/api", api)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from openbook.errors import LimitExceeded, ReadError, UsageError
+from openbook.errors import FileChanged, LimitExceeded, ReadError, UsageError
 from openbook.read.pdf import MEDIA_TYPE
 from openbook.read.pool import ReadingPool
 from openbook.serve.view.page_worker import Box, PageSize
@@ -51,10 +51,6 @@ class Original:
 
     file: Path
     content_hash: bytes
-
-
-class FileChanged(ReadError):
-    """The file is not the one that was indexed."""
 
 
 class PageDrawer:
