@@ -15,6 +15,7 @@ import errno
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -34,7 +35,7 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 STOPPED_AT_ONCE: Final = 130
 """Exit code after the second signal."""
 
-WAITING_CONNECTIONS: Final = 256
+WAITING_CONNECTIONS: Final = 1_024
 """Connections that the system keeps until they are accepted."""
 
 
@@ -72,6 +73,11 @@ def serve(
     app: Guarded, listener: socket.socket, options: ServeOptions, *, started: Callable[[], None]
 ) -> None:
     """Serve until a signal says to stop; `started` is called as soon as requests are answered."""
+    server_of(app, options, started).run(sockets=[listener])
+
+
+def server_of(app: Guarded, options: ServeOptions, started: Callable[[], None]) -> Server:
+    """The server itself, for those who run it in a thread and stop it with `should_exit`."""
     config = uvicorn.Config(
         app,
         http=careful_protocol(stall_seconds=options.stall_seconds, connections=options.connections),
@@ -83,7 +89,7 @@ def serve(
         timeout_graceful_shutdown=max(1, round(options.grace_seconds)),
         ws_max_size=options.body_bytes,
     )
-    Server(config, app.stop, started).run(sockets=[listener])
+    return Server(config, app.stop, started)
 
 
 class Server(uvicorn.Server):
@@ -112,6 +118,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Listen to both signals while serving; unlike uvicorn, do not raise them again afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread hears signals
+            return
         before = {number: signal.signal(number, self._stop) for number in SIGNALS}
         try:
             yield
