@@ -56,9 +56,10 @@ _UNSPACED: Final = (
 )
 _RUN: Final = re.compile(f"[{_UNSPACED}]+")
 _WORD: Final = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_])+")
-# A name from code: words joined by code punctuation, or a letter with + or # behind it.
+# A name from code: words joined by code punctuation, or a letter with + or # behind it. It begins where a
+# word does: to try it at every letter as well would find nothing more, and take the square of a long word.
 _NAME: Final = re.compile(
-    r"[^\W_]+(?:(?:_+|\.|::|\$|->)[^\W_]+)+|(?<![^\W_])[^\W\d_](?:\+\+|#)(?![^\W_])", re.ASCII
+    r"(?<![^\W_])(?:[^\W_]+(?:(?:_+|\.|::|\$|->)[^\W_]+)+|[^\W\d_](?:\+\+|#)(?![^\W_]))", re.ASCII
 )
 _NAME_HINT: Final = re.compile(r"[^\W_](?:_|\.[^\W_]|::|\$|->|\+\+|#)", re.ASCII)
 # Combining marks carry vowels in these scripts, so a word must not be cut at them.
