@@ -1,12 +1,21 @@
 """MCP over standard input and output: how an assistant on this machine starts openbook by itself.
 
 Nothing but the protocol reaches standard output; whatever else is written,
-also by a library, goes to standard error. The process ends when its input does.
+also by a library, goes to standard error. The process ends when its input
+does, or when nobody reads its output any more.
+
+Refused: waiting at the end for a thread that waits for a language model, or
+for a line that never comes. This process only reads, so there is nothing to
+lose, and an assistant that was closed should leave nothing running.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from mcp.server.stdio import stdio_server
@@ -16,17 +25,42 @@ from openbook.serve.mcp_server import create_server
 if TYPE_CHECKING:
     from openbook.serve.desk import Shelf
 
+LEAVING_SECONDS: Final = 1.0
+"""How long threads may take to end by themselves."""
+
 
 def serve_stdio(shelf: Shelf) -> None:
-    """Serve one client until it closes our standard input, then close the shelf."""
+    """Serve one client until it closes our standard input, then close the shelf.
+
+    Where a thread cannot be ended, or nobody reads what is written, the
+    process ends here, with code 0.
+    """
     anyio.run(_serve, shelf)
+    if _threads_left():
+        _end_now()
 
 
 async def _serve(shelf: Shelf) -> None:
     server = create_server(shelf)
-    try:
-        async with stdio_server() as (requests, replies):
+    async with stdio_server() as (requests, replies):
+        try:
             await server.run(requests, replies, server.create_initialization_options())
-    finally:
-        with anyio.CancelScope(shield=True):
-            await shelf.close()
+        except anyio.get_cancelled_exc_class():
+            # Writing failed, or Ctrl-C was pressed. Reading cannot be stopped: a thread waits for a line.
+            _end_now()
+    await shelf.close()
+
+
+def _threads_left() -> bool:
+    """Whether a thread is still at work after its time to end."""
+    until = time.monotonic() + LEAVING_SECONDS
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    for thread in others:
+        if not thread.daemon:
+            thread.join(max(until - time.monotonic(), 0.0))
+    return any(thread.is_alive() and not thread.daemon for thread in others)
+
+
+def _end_now() -> None:
+    sys.stderr.flush()
+    os._exit(0)
