@@ -24,7 +24,7 @@ FLOORS = (
     STAGES | BESIDE_STAGES,
     JOINING,
     {"library"},
-    {"lab", "serve"},
+    {"bridges", "lab", "serve"},
     {"cli"},
 )
 FACE = {"__init__", "__main__"}
