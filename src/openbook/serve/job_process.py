@@ -92,6 +92,12 @@ class Child:
 
     def run(self, watcher: Watcher) -> End:
         """Pass progress on, and return how the job ended when nothing is left of the process."""
+        with self._complaints:
+            end = self._listen(watcher)
+            return end if end is not None else self._died()
+
+    def _listen(self, watcher: Watcher) -> End | None:
+        """Its last message, once nothing is left of it; None if it went without one."""
         end: End | None = None
         try:
             with contextlib.suppress(BrokenPipeError, ValueError), self._closing:
@@ -106,7 +112,7 @@ class Child:
             self._process.wait()
         finally:
             self._bury()
-        return end if end is not None else self._died()
+        return end
 
     def stop(self) -> None:
         """Ask it to end, and kill it if it does not in time. Returns at once."""
@@ -136,10 +142,10 @@ class Child:
 
     def _died(self) -> Failure:
         """Its end where it could not tell it itself."""
-        with self._complaints as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LAST_WORDS))
-            words = file.read().decode("utf-8", "replace").strip()
+        file = self._complaints
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - _LAST_WORDS))
+        words = file.read().decode("utf-8", "replace").strip()
         code = self._process.returncode
         cause = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         hint = " The machine may have run out of memory." if code == -signal.SIGKILL else ""

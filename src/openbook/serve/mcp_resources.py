@@ -21,8 +21,11 @@ from openbook.serve.mcp_schemas import shown_form
 TEMPLATE: Final = "openbook://{library}/documents/{id}"
 PAGE: Final = 100
 """Documents of one page of the list."""
-LONGEST_TEXT: Final = 400_000
-"""Characters of a resource; what is longer ends with a line that says so. About 100,000 tokens."""
+LONGEST_TEXT: Final = 240_000
+"""Characters of a resource; what is longer ends with a line that says so.
+
+Clients take messages of at most a megabyte, and a character may need four bytes.
+"""
 
 _ADDRESS: Final = re.compile(r"openbook://([^/?#]+)/documents/([0-9]{1,18})/?")
 _CURSOR: Final = re.compile(r"([0-9]{1,6})-([0-9]{1,15})")

@@ -48,7 +48,14 @@ def include(app: FastAPI) -> None:
 
 
 def _build_pages(shelf: Shelf) -> None:
-    from openbook.serve.web import ask_page, documents_page, map_page, search_page, status_page
+    from openbook.serve.web import (
+        ask_page,
+        document_page,
+        documents_page,
+        map_page,
+        search_page,
+        status_page,
+    )
 
-    for page in (ask_page, search_page, documents_page, map_page, status_page):
+    for page in (ask_page, search_page, documents_page, document_page, map_page, status_page):
         page.build(shelf)
