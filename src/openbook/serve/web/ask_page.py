@@ -52,6 +52,7 @@ def build(shelf: Shelf) -> None:
     @ui.page("/")
     async def page(request: Request) -> None:
         with frame(shelf, request, "ask") as framed:
+            stylesheet("document.css")
             stylesheet("source.css")
             stylesheet("search.css")
             stylesheet("ask.css")
@@ -205,7 +206,7 @@ class AskPage:
                 state(
                     "o_forum",
                     "This conversation is not here",
-                    "It was deleted, or it belongs to another library. Ask something below to begin a new one.",
+                    "It was deleted, or it belongs to another library. Ask below to begin a new one.",
                 )
             return
         ui.page_title(f"{one_line(self._chat.name)} · {self._desk.name}")
@@ -227,11 +228,11 @@ class AskPage:
                     )
                 return
             text("h1", "Ask your documents", "ob-welcome__title")
-            text(
-                "p",
-                f"Every answer comes from {count(documents, 'document')} here, with the exact place it rests on. If they do not say it, you are told so.",
-                "ob-welcome__text",
+            promise = (
+                f"Every answer comes from the {count(documents, 'document')} here, with the exact place that "
+                "it rests on. Where they do not say it, you are told so."
             )
+            text("p", promise, "ob-welcome__text")
             if questions:
                 with ui.element("ul").classes("ob-welcome__examples").props('aria-label="Examples"'):
                     for question in questions:
@@ -284,7 +285,7 @@ class AskPage:
         self._client.run_javascript(f"openbookAsk.copy({copied}, 'Answer copied')")
 
     async def _why(self, answer: Answer) -> Mapping[int, Hit]:
-        """What a search for the same finds now, with its reasons. A follow-up is searched with what came before."""
+        """What a search for the same finds now, and why; a follow-up is searched with what came before."""
         before: list[Exchange] = []
         for turn in self._turns:
             if turn.answer is answer:
@@ -292,9 +293,14 @@ class AskPage:
             before.append(exchange_of(turn))
         quoted = answer.generator == QUOTING
         found = await self._desk.background.run(
-            self._desk.search, answer.question if quoted else answer.meant or answer.question,
-            k=EXPLAINED, where=self._box.where, explain=True, noted=False, history=shortened(before) if quoted else (),
-        )  # fmt: skip
+            self._desk.search,
+            answer.question if quoted else answer.meant or answer.question,
+            k=EXPLAINED,
+            where=self._box.where,
+            explain=True,
+            noted=False,
+            history=shortened(before) if quoted else (),
+        )
         by_document: dict[int, list[Hit]] = {}
         for hit in found:
             by_document.setdefault(hit.document_id, []).append(hit)
