@@ -132,18 +132,25 @@ def in_blocks(batches: Iterable[NDArray[np.floating]], size: int) -> Iterator[ND
         yield np.concatenate(waiting)
 
 
-def spread(coordinates: NDArray[np.floating]) -> FloatMatrix:
-    """Coordinates, shape (n, dimensions), moved and scaled as one, so that they fill -1 to 1.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a map that is shown first: `centre`, a number for each dimension, and `half` its width."""
+
+    centre: tuple[float, ...]
+    half: float
+
+
+def window(coordinates: FloatMatrix) -> Window:
+    """The window that shows coordinates, shape (n, dimensions), as large as they go.
 
     The outermost half per cent on either side does not count, or one stray point
-    would press all others together; such points end up beyond 1.
+    would press all others together.
     """
     if not len(coordinates):
-        return coordinates.astype(np.float32)
+        return Window((0.0,) * coordinates.shape[1], 1.0)
     low, high = np.percentile(coordinates, [0.5, 99.5], axis=0)
-    half = max(float((high - low).max()) / 2, 1e-9)
-    moved: FloatMatrix = ((coordinates - (low + high) / 2) / half).astype(np.float32)
-    return moved
+    half = float((high - low).max()) / 2
+    return Window(tuple(((low + high) / 2).tolist()), half if half > 1e-9 else 1.0)
 
 
 # t-SNE
