@@ -150,10 +150,11 @@ def test_a_sheet_is_a_grid_with_the_cited_cell_marked() -> None:
     start = document.text.index("warranty three months")
     html = text_view(document, [Highlight(start, start + 21, 2)])
     assert 'data-label="Sheet Services"' in html
-    cell = '<span class="ob-cell" role="cell"><span class="ob-bar">| </span>'
+    cell = '<span class="ob-doc-cell" role="cell"><span class="ob-doc-bar">| </span>'
     mark = '<mark class="ob-mark ob-mark--cited" id="cite-2" data-number="2">warranty three months</mark>'
     assert cell + mark in html
-    assert '<span class="ob-cell ob-number" role="cell"><span class="ob-bar">| </span>12<' in html
+    number = '<span class="ob-doc-cell ob-doc-number ob-doc-short" role="cell">'
+    assert f'{number}<span class="ob-doc-bar">| </span>12<' in html
     assert html.count('role="columnheader"') == 4 + 6 + 3
 
 
@@ -164,7 +165,7 @@ def test_a_row_of_a_delimited_file_is_cut_at_its_delimiters() -> None:
     assert Seen(html).text == text
     assert html.count('role="row"') == 3
     assert html.count('role="cell"') == 4
-    assert '<span class="ob-bar">&quot;</span>Ann, B.<span class="ob-bar">&quot;,</span>' in html
+    assert '<span class="ob-doc-bar">&quot;</span>Ann, B.<span class="ob-doc-bar">&quot;,</span>' in html
 
 
 def test_two_quotes_of_one_source_have_ids_of_their_own() -> None:

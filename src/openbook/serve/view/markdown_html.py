@@ -241,7 +241,7 @@ def _written(tree: HtmlElement, write_text: WriteText) -> Iterator[str]:
         tag = str(element.tag)
         if event == "start":
             attributes = "".join(f' {name}="{escaped(_unsigned(value))}"' for name, value in element.items())
-            yield '<div class="ob-scroll" tabindex="0">' if tag == "table" else ""
+            yield '<div class="ob-doc-scroll" tabindex="0">' if tag == "table" else ""
             yield f'<{tag}{attributes} target="_blank">' if tag == "a" else f"<{tag}{attributes}>"
             yield words(element.text)
         else:

@@ -13,9 +13,10 @@ character for one. Refused: markup of the document's own. All text is escaped.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, TypeAlias
 
 from openbook.serve.view.blocks import Area, Block, areas, blocks
@@ -41,6 +42,10 @@ _MARKUP: Final = re.compile(
     re.MULTILINE,
 )
 _UNDERLINE: Final = re.compile(r"(?<=\n)([=\-~^\"'#*+.:`])\1{2,}[ \t]*\Z|\A([=\-~^\"'#*+.:`])\2{2,}(?=\n)")
+_GAP: Final = re.compile(r"\S(?: {2,}|\t)\S[^\n]*\n?")
+_SHORT: Final = 14
+"""A cell of up to so many characters is not broken into lines."""
+_SAMPLE_ROWS: Final = 40
 _NUMBER: Final = re.compile(r"[-+−]?[$€£¥]?\s?\d[\d.,' \u00a0\u202f]{0,30}\s?[%€$£¥]?\Z")
 
 
@@ -126,7 +131,7 @@ class _Writer:
         if place is not None:
             label = place_label(place) + (" (continued)" if area.start > place.start else "")
             yield (
-                f'<section class="ob-place ob-place--{place.kind}" data-number="{place.level}" '
+                f'<section class="ob-doc-place ob-doc-place--{place.kind}" data-number="{place.level}" '
                 f'data-label="{escaped(label)}" aria-label="{escaped(label)}">'
             )
         yield from self._blocks(area.start, area.end)
@@ -136,53 +141,70 @@ class _Writer:
     def _blocks(self, start: int, end: int) -> Iterator[str]:
         position = start
         for group, members in groupby(blocks(self._document, start, end), key=lambda block: block.group):
-            for index, block in enumerate(members):
-                if index == 0 and group >= 0:
-                    yield self._write(position, block.start, ())
-                    position = block.start
-                    yield self._opening(block)
+            shown = list(members)
+            numbers = self._number_columns(shown)
+            if group >= 0:
+                yield self._write(position, shown[0].start, ())
+                position = shown[0].start
+                yield self._opening(shown[0])
+            for block in shown:
                 yield self._write(position, block.start, ())
-                yield self._block(block)
+                yield self._row(block, numbers) if block.kind == "row" else self._block(block)
                 position = block.end
             if group >= 0:
                 yield "</div></div>"
         yield self._write(position, end, ())
 
+    def _number_columns(self, shown: Sequence[Block]) -> frozenset[int]:
+        """The columns of a table most of whose cells are numbers, which stand to the right then."""
+        filled: Counter[int] = Counter()
+        numbers: Counter[int] = Counter()
+        rows = (block for block in shown if block.kind == "row" and not block.head)
+        for row in islice(rows, _SAMPLE_ROWS):
+            for column, (low, high) in enumerate(row.fields):
+                if self._text[low:high].strip():
+                    filled[column] += 1
+                    numbers[column] += self._is_number(low, high)
+        return frozenset(column for column in filled if numbers[column] > 0.6 * filled[column])
+
     def _opening(self, block: Block) -> str:
         if block.kind == "code":
-            return '<div class="ob-scroll" tabindex="0"><div class="ob-code">'
-        return '<div class="ob-scroll" tabindex="0"><div class="ob-table" role="table">'
+            return '<div class="ob-doc-scroll" tabindex="0"><div class="ob-doc-code">'
+        return '<div class="ob-doc-scroll" tabindex="0"><div class="ob-doc-table" role="table">'
 
     def _block(self, block: Block) -> str:
         kind = block.kind
-        if kind == "row":
-            return self._row(block)
         if kind == "code":
             return self._write(block.start, block.end, ())
         inside = self._write(block.start, block.end, self._styles(block))
         if kind == "rule":
-            return f'<div class="ob-rule" aria-hidden="true">{inside}</div>'
+            return f'<div class="ob-doc-rule" aria-hidden="true">{inside}</div>'
         if kind == "heading":
-            return f'<h{block.level} class="ob-heading">{inside}</h{block.level}>'
-        flows = " ob-flow" if block.flows else ""
+            return f'<h{block.level} class="ob-doc-heading">{inside}</h{block.level}>'
+        flows = " ob-doc-flow" if block.flows else " ob-doc-columns" if self._has_columns(block) else ""
         depth = f' data-depth="{block.level}"' if kind == "item" else ""
-        return f'<p class="ob-{kind}{flows}"{depth}>{inside}</p>'
+        return f'<p class="ob-doc-{kind}{flows}"{depth}>{inside}</p>'
 
-    def _row(self, block: Block) -> str:
-        head = " ob-row--head" if block.head else ""
+    def _row(self, block: Block, numbers: frozenset[int]) -> str:
+        head = " ob-doc-row--head" if block.head else ""
         role = "columnheader" if block.head else "cell"
-        parts = [f'<div class="ob-row{head}" role="row">']
-        for (start, end), (low, high) in zip(block.cells, block.fields, strict=True):
-            number = (
-                " ob-number"
-                if not block.head and _NUMBER.match(self._text[low : min(high, low + 40)])
-                else ""
-            )
-            styles = [(first, last, "ob-bar") for first, last in ((start, low), (high, end)) if first < last]
+        parts = [f'<div class="ob-doc-row{head}" role="row">']
+        cells = zip(block.cells, block.fields, strict=True)
+        for column, ((start, end), (low, high)) in enumerate(cells):
+            name = "ob-doc-cell ob-doc-number" if column in numbers else "ob-doc-cell"
+            name += " ob-doc-short" if high - low <= _SHORT and not block.head else ""
+            bars = ((start, low), (high, end))
+            styles = [(first, last, "ob-doc-bar") for first, last in bars if first < last]
             inside = self._write(start, end, styles)
-            parts.append(f'<span class="ob-cell{number}" role="{role}">{inside}</span>')
+            parts.append(f'<span class="{name}" role="{role}">{inside}</span>')
         parts.append("</div>")
         return "".join(parts)
+
+    def _has_columns(self, block: Block) -> bool:
+        """Whether spaces align the lines of a paragraph, as in the output of a program."""
+        if block.end - block.start > 20_000:
+            return False
+        return len(_GAP.findall(self._text, block.start, block.end)) > 1
 
     def _is_number(self, start: int, end: int) -> bool:
         return end - start <= 40 and _NUMBER.match(self._text[start:end]) is not None
@@ -194,13 +216,13 @@ class _Writer:
         text = self._text[block.start : block.end]
         if block.kind == "heading" and "\n" in text:
             return [
-                (block.start + match.start(), block.start + match.end(), "ob-markup")
+                (block.start + match.start(), block.start + match.end(), "ob-doc-markup")
                 for match in _UNDERLINE.finditer(text)
             ]
         if not self._markdown or block.kind == "rule":
             return []
         return [
-            (block.start + match.start(), block.start + match.end(), "ob-markup")
+            (block.start + match.start(), block.start + match.end(), "ob-doc-markup")
             for match in _MARKUP.finditer(text)
             if match.end() > match.start()
         ]
