@@ -17,8 +17,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from openbook import __version__
+from openbook.events import Event
 from openbook.serve import problems
 from openbook.serve.http_api.replies import EVENT_STREAM
+from openbook.serve.http_api.shapes import ConversationKept
 from openbook.serve.problems import MEDIA_TYPE, PREFIX, Kind, Problem
 
 TITLE: Final = "openbook"
@@ -45,13 +47,33 @@ EVERYWHERE: Final = (
     Kind("unauthorized", 401, "This server asks for a token."),
     Kind("forbidden", 403, "The request comes from a place that may not call this server."),
     problems.LIBRARY_UNKNOWN,
+    Kind("too-slow", 408, "The request came too slowly."),
     problems.TOO_LARGE,
+    Kind("address-too-long", 414, "The address is too long."),
+    Kind("unknown-host", 421, "This server has another name."),
     problems.INVALID,
     Kind("too-many-requests", 429, "Too many requests in a minute.", retry=True),
     problems.UNEXPECTED,
     Kind("library", 503, "The library, or its embedding model, cannot be used now."),
 )
 """Problems that any operation may be answered with."""
+
+ANSWER_EVENTS: Final[Mapping[str, str]] = {
+    "retrieval": "RetrievalEvent",
+    "prompt": "PromptEvent",
+    "token": "TokenEvent",
+    "tool_call": "ToolCallEvent",
+    "usage": "UsageEvent",
+    "verification": "VerificationEvent",
+    "conversation": "ConversationKept",
+    "error": "Problem",
+}
+"""The events of an answer, and the schemas of what they hold."""
+
+JOB_EVENTS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("waiting", "running", "done", "failed", "cancelled"), "Job"
+)
+"""The events of a job."""
 
 _ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
     "Report": {"counts": {"type": "object", "additionalProperties": {"type": "integer"}}},
@@ -82,14 +104,32 @@ def reply(
     """The replies of an operation: an example of the good one, events where it may be a stream, problems."""
     content: dict[str, Any] = {"application/json": {"example": example}}
     if events:
-        content[EVENT_STREAM] = {"schema": {"type": "string"}, "example": events}
+        content[EVENT_STREAM] = {"schema": _event_schema(ANSWER_EVENTS), "example": events}
     return {status: {"description": description, "content": content}, **documented(*kinds)}
 
 
 def events_reply(events: str, *kinds: Kind) -> dict[int | str, dict[str, Any]]:
     """The replies of an operation that always answers with server-sent events."""
-    content = {EVENT_STREAM: {"schema": {"type": "string"}, "example": events}}
+    content = {EVENT_STREAM: {"schema": _event_schema(JOB_EVENTS), "example": events}}
     return {200: {"description": "Server-sent events.", "content": content}, **documented(*kinds)}
+
+
+def _event_schema(names: Mapping[str, str]) -> dict[str, Any]:
+    """The schema of each event of a stream; `names` say for each event which schema its JSON has."""
+    kinds = [{"$ref": f"#/components/schemas/{name}"} for name in dict.fromkeys(names.values())]
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"type": "string", "enum": list(names)},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {"anyOf": kinds},
+            },
+        },
+        "description": "; ".join(f"`{event}`: {name}" for event, name in names.items()),
+    }
 
 
 def file_reply(*media_types: str, kinds: tuple[Kind, ...] = ()) -> dict[int | str, dict[str, Any]]:
@@ -124,11 +164,9 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    adapter: TypeAdapter[Problem] = TypeAdapter(Problem)
-    problem = adapter.json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs", {}))
-    schemas["Problem"] = problem
-    problem["properties"]["instance"]["format"] = "uri-reference"
+    adapter: TypeAdapter[Any] = TypeAdapter(Problem | ConversationKept | Event)
+    schemas.update(adapter.json_schema(ref_template="#/components/schemas/{model}")["$defs"])
+    schemas["Problem"]["properties"]["instance"]["format"] = "uri-reference"
     for name, added in _ADDED.items():
         if name in schemas:
             schemas[name]["properties"].update(added)

@@ -33,7 +33,7 @@ router = APIRouter(tags=["documents"])
 async def list_documents(
     desk: DeskParameter,
     q: Annotated[
-        parameters.Line, Query(description="A part of the path or the title, without regard to case.")
+        parameters.Words, Query(description="A part of the path or the title, without regard to case.")
     ] = "",
     outcome: Annotated[
         list[OutcomeKind],

@@ -1,8 +1,8 @@
 """What requests may say, and how it is checked before anything is done.
 
 Every text has a longest length and holds no NUL (which SQLite's functions end
-at), every number fits into SQLite's 64 bits, and a body may say nothing that
-the API does not know: a misspelt option is an error and not a silent default.
+at), every number is one that JSON carries exactly, and a body may say nothing
+that the API does not know: a misspelt option is an error, not a silent default.
 
 Refused: pydantic's lenient reading of bodies ("5" for 5, 1 for true). A client
 that sends the wrong type has a mistake that it would rather know about.
@@ -13,17 +13,29 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
 
 from openbook.serve.desk import Desk
 from openbook.serve.problems import LIBRARY_UNKNOWN, unknown
 
-LARGEST: Final = 2**63 - 1
-"""The largest number that SQLite can hold."""
+LARGEST: Final = 2**53 - 1
+"""The largest number that every program reads as it was written in JSON (RFC 8259, section 6)."""
 
 LONGEST_QUESTION: Final = 20_000
 LONGEST_LINE: Final = 4_096
 """Characters of a path, a name or a condition."""
+
+LONGEST_WORDS: Final = 500
+"""Characters of a text in an address, where every character may take twelve bytes of 16,000."""
 
 MOST_HITS: Final = 1_000
 
@@ -37,13 +49,23 @@ MODEL: Final = "openbook-model"
 """Formats of texts in the OpenAPI document; their grammars are in the descriptions."""
 
 Line: TypeAlias = Annotated[str, StringConstraints(max_length=LONGEST_LINE, pattern=WITHOUT_NUL)]
+Words: TypeAlias = Annotated[str, StringConstraints(max_length=LONGEST_WORDS, pattern=WITHOUT_NUL)]
 Question: TypeAlias = Annotated[
     str,
     StringConstraints(max_length=LONGEST_QUESTION, pattern=VISIBLE),
     Field(description="What is asked, in words.", examples=["What does a membership cost?"]),
 ]
+
+
+def _of_one_line(text: str) -> str:
+    if len(text) > LONGEST_LINE or "\0" in text:
+        raise ValueError(f"expected at most {LONGEST_LINE:,} characters, and no NUL")
+    return text
+
+
 Condition: TypeAlias = Annotated[
-    Line,
+    str,
+    AfterValidator(_of_one_line),
     Field(
         description="A condition `field op value`: `path=joins*`, `page<10`, `modified>=2024-01-01`, "
         "`language=en`, `title~report`, or any key of the metadata. Operators: = != < <= > >= ~ (contains).",
@@ -61,12 +83,13 @@ PerDocument: TypeAlias = Annotated[
     int, Field(ge=1, le=MOST_HITS, description="Most hits of one document; hits are single chunks then.")
 ]
 ModelName: TypeAlias = Annotated[
-    Line,
+    str,
+    AfterValidator(_of_one_line),
     Field(
         description='The language model that writes, "provider:name", or "none" for verbatim quotes; '
         "the library's setting if absent.",
         json_schema_extra={"format": MODEL},
-        examples=["none", "ollama:llama3.2"],
+        examples=["none"],
     ),
 ]
 Name: TypeAlias = Annotated[
@@ -95,10 +118,25 @@ Flag: TypeAlias = Annotated[bool, Strict(), BeforeValidator(_exactly)]
 """A parameter of an address that is `true` or `false`, and not one of many other words for it."""
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Body(BaseModel):
     """The body of a request: exact types, and nothing that is not known."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, values: Any) -> Any:
+        """2.0 is an integer in JSON, as in JSON Schema; Python's reader makes it a float."""
+        if not isinstance(values, dict):
+            return values
+        return {
+            name: [_whole(item) for item in value] if isinstance(value, list) else _whole(value)
+            for name, value in values.items()
+        }
 
 
 async def desk_of(
@@ -106,7 +144,7 @@ async def desk_of(
     library: Annotated[
         str,
         Query(
-            max_length=LONGEST_LINE,
+            max_length=LONGEST_WORDS,
             pattern=WITHOUT_NUL,
             description="The name of a library (see `GET /api/libraries`); the first one if absent.",
         ),

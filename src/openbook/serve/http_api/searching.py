@@ -25,7 +25,7 @@ from openbook.serve.http_api import parameters, samples
 from openbook.serve.http_api.description import reply
 from openbook.serve.http_api.parameters import DeskParameter
 from openbook.serve.http_api.replies import EVENT_STREAM, EventStream, Json, event_bytes
-from openbook.serve.http_api.shapes import AskBody, KeptAnswer, SearchBody, extended
+from openbook.serve.http_api.shapes import AskBody, ConversationKept, KeptAnswer, SearchBody, extended
 from openbook.serve.problems import CONVERSATION_UNKNOWN, NO_LANGUAGE_MODEL, ProblemError, unknown
 from openbook.types import Hits
 
@@ -55,7 +55,7 @@ async def search(desk: DeskParameter, body: SearchBody) -> Response:
 )
 async def search_by_address(
     desk: DeskParameter,
-    q: Annotated[parameters.Question, Query()],
+    q: Annotated[parameters.Question, Query(max_length=parameters.LONGEST_WORDS)],
     k: Annotated[parameters.HowMany | None, Query()] = None,
     where: Annotated[parameters.Conditions, Query()] = [],  # noqa: B006
     per_document: Annotated[parameters.PerDocument | None, Query()] = None,
@@ -156,4 +156,4 @@ async def _events(
         yield event_bytes("error", problems.told(error, instance))
         return
     if chat is not None:
-        yield event_bytes("conversation", {"id": chat.id, "name": chat.name})
+        yield event_bytes("conversation", ConversationKept(chat.id, chat.name))

@@ -243,6 +243,14 @@ class ConversationTurns:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationKept:
+    """The conversation in which an answer is kept; no id where the library may only be read."""
+
+    id: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationDeleted:
     """A conversation that is gone. `notes` say what could not be done yet."""
 
