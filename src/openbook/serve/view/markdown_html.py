@@ -37,7 +37,8 @@ FIRST_SIGN: Final = 0xF0000
 """The first of the characters for private use that stand for the ends of stretches."""
 LAST_SIGN: Final = 0xF7FFF
 
-_OPENING: Final = re.compile(r"(?:[ \t]*(?:>|#{1,6}(?=[ \t])|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])|\|))*[ \t]*")
+_OPENING: Final = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*")
+"""What opens items and quotes. An item's number is the one part with digits, which are not shown as such."""
 _INERT: Final = re.compile(
     r"\]\([^()\s]{0,2000}(?:\s+\"[^\"\n]{0,500}\")?\)|\]\[[^\]\n]{0,200}\]|</?[a-zA-Z][^<>\n]{0,2000}>"
     r"|<!--.*?-->|&\#?\w{1,32};",
@@ -76,9 +77,9 @@ def render(source: str, stretches: Sequence[Span] = (), *, raw_html: bool = True
         return None
     parser = _markdown(raw_html)
     plain = without_anything_active(parser.render(source))
-    # A stretch may end in the address of a link; what cannot be seen is then left out of it.
-    for visible in (source, _blanked(source)):
-        anchors = [_anchor(visible, start, end) for start, end in stretches]
+    # A stretch may begin with an item's number, or end in a link's address; these are then left out of it.
+    for visible, skipping in ((source, False), (source, True), (_blanked(source), True)):
+        anchors = [_anchor(visible, stretch, skipping=skipping) for stretch in stretches]
         signed = without_anything_active(parser.render(_signed(source, anchors)))
         if _unsigned(signed) != plain:
             continue
@@ -113,13 +114,15 @@ def _spaces(match: re.Match[str]) -> str:
     return " " * len(match.group())
 
 
-def _anchor(visible: str, start: int, end: int) -> Span:
+def _anchor(visible: str, stretch: Span, *, skipping: bool) -> Span:
     """From the first to the last letter or digit of a stretch; behind `start` and empty if there is none.
 
-    Signs in front of a heading's # or between two stars would change what these mean.
+    Signs in front of a heading's # or between two stars would change what
+    these mean. `skipping` leaves out what opens an item at the line's start.
     """
+    start, end = stretch
     line = visible.rfind("\n", 0, start) + 1
-    if not visible[line:start].strip(" \t>"):
+    if skipping and not visible[line:start].strip(" \t>"):
         opening = _OPENING.match(visible, start, end)
         start = opening.end() if opening else start
     places = [place for place in range(start, end) if visible[place].isalnum()]
@@ -201,12 +204,17 @@ def _letters(text: str) -> str:
 def _grown(texts: tuple[str, str], stretch: Span, anchor: Span, place: Span) -> Span:
     """A place with the punctuation around it that the stretch has too: quotation marks, a full stop."""
     source, text = texts
-    before = _MARKUP.sub("", source[stretch[0] : anchor[0]])[::-1]
-    behind = _MARKUP.sub("", source[anchor[1] : stretch[1]])
-    return (
-        place[0] - _punctuation(text[max(place[0] - 200, 0) : place[0]][::-1], before),
-        place[1] + _punctuation(text[place[1] : place[1] + 200], behind),
-    )
+    before, behind = source[stretch[0] : anchor[0]], source[anchor[1] : stretch[1]]
+    start, end = place
+    if before and text.endswith(before, 0, start):
+        start -= len(before)
+    else:
+        start -= _punctuation(text[max(start - 200, 0) : start][::-1], _MARKUP.sub("", before)[::-1])
+    if behind and text.startswith(behind, end):
+        end += len(behind)
+    else:
+        end += _punctuation(text[end : end + 200], _MARKUP.sub("", behind))
+    return start, end
 
 
 def _punctuation(text: str, wanted: str) -> int:

@@ -32,7 +32,7 @@ def rendered_view(document: Document, highlights: Sequence[Highlight]) -> str | 
     if any(one.start < body for one in wanted):
         return None
     source = _without_attributes(document, body)
-    rendering = render(source, [(one.start - body, one.end - body) for one in wanted])
+    rendering = render(source, [(one.start - body, min(one.end - body, len(source))) for one in wanted])
     if rendering is None:
         return None
     marks = [
