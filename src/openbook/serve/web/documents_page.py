@@ -128,17 +128,16 @@ class _View:
         hidden = desk.removals.pending_documents()
         wanted = replace(shown.wanted, hidden=hidden)
 
-        def read() -> tuple[list[FileEntry], int, dict[str, int]]:
+        def read() -> tuple[list[FileEntry], int, dict[str, int], dict[str, int]]:
             rows, total = desk.library.files(wanted, offset=shown.offset, limit=PAGE)
-            sums = {
-                kind: desk.library.files(replace(wanted, outcomes=kinds), limit=1)[1]
-                for kind, kinds in _GROUPS
-            }
-            return rows, total, sums
+            everything = FileFilter(hidden=hidden)
+            fitting = replace(everything, text=shown.wanted.text)
+            return rows, total, _sums(desk, fitting), _sums(desk, everything)
 
-        rows, total, sums = await desk.background.run(read)
+        rows, total, fitting, sums = await desk.background.run(read)
         shown.chosen &= {row.document_id for row in rows if row.document_id is not None}
         self._draw_head(sums)
+        self._draw_segments(fitting)
         self._draw_chosen()
         self._table.clear()
         with self._table:
@@ -155,6 +154,8 @@ class _View:
         self._subtitle.clear()
         with self._subtitle:
             plain(status)
+
+    def _draw_segments(self, sums: dict[str, int]) -> None:
         self._outcomes.clear()
         with self._outcomes:
             for label, kinds in _GROUPS:
@@ -319,6 +320,13 @@ class _View:
 
     def _refused(self, reason: str) -> None:
         ui.notify(reason, multi_line=True, timeout=0, close_button="Close")
+
+
+def _sums(desk: Desk, wanted: FileFilter) -> dict[str, int]:
+    """How many files there are of each group."""
+    return {
+        label: desk.library.files(replace(wanted, outcomes=kinds), limit=1)[1] for label, kinds in _GROUPS
+    }
 
 
 _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (

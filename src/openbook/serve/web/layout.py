@@ -93,7 +93,7 @@ def frame(shelf: Shelf, request: Request, active: PageName, *, title: str = "") 
         skip = text("a", "Skip to the content", "ob-skip")
         skip.props["href"] = "#content"
         more = _sidebar(shelf, desk, active, dark)
-        main = ui.element("main").classes("ob-main")
+        main = ui.element("div").classes("ob-main")  # NiceGUI's own `main` is around all
         main.props["id"] = "content"
         main.props["tabindex"] = "-1"
     with main:
