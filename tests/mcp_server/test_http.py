@@ -142,7 +142,8 @@ def test_an_assistant_goes_on_after_the_server_was_started_anew(place: Path) -> 
     assert asyncio.run(visit()) == ["birds/heron.md", "trees/oak.txt"]
 
 
-def test_a_call_that_is_cancelled_stops_the_model(place: Path, start_server: StartServer) -> None:
+@pytest.mark.parametrize("era", ["auto", "legacy"])
+def test_a_call_that_is_cancelled_stops_the_model(place: Path, start_server: StartServer, era: str) -> None:
     gate = threading.Event()
     model = start_server(Say("It eats fish, frogs and voles [1]. " * 400, gate=gate))
     settings = SETTINGS.updated({"model": "openai:test-model", "base_url": model.base_url}, source="the test")
@@ -154,7 +155,7 @@ def test_a_call_that_is_cancelled_stops_the_model(place: Path, start_server: Sta
             if (message or "").startswith("Asking"):
                 asked.set()
 
-        async with Client(f"{url}/mcp") as client:
+        async with Client(f"{url}/mcp", mode=era) as client:
             call = asyncio.create_task(
                 client.call_tool("ask", {"question": "What does the heron eat?"}, progress_callback=noted)
             )
