@@ -239,10 +239,11 @@ class TurnView:
 
     def _facts(self, answer: Answer) -> None:
         with ui.element("div").classes("ob-facts"):
-            if answer.status == "answered":
-                _confidence(answer.confidence)
-            for fact in facts(answer):
-                text("span", fact, "ob-facts__one")
+            with ui.element("div").classes("ob-facts__said"):
+                if answer.status == "answered":
+                    _confidence(answer.confidence)
+                for fact in facts(answer):
+                    text("span", fact, "ob-facts__one")
             with ui.element("div").classes("ob-facts__actions"):
                 if answer.text:
                     button(
@@ -286,13 +287,9 @@ class TurnView:
 def facts(answer: Answer) -> list[str]:
     """Who wrote an answer, how long that took and what it used, in words."""
     writer = answer.generator
-    found = (
-        ["Quoted from your documents" if writer == QUOTING else f"Written by {one_line(writer)}"]
-        if writer
-        else []
-    )
+    found = ["Quoted" if writer == QUOTING else f"Written by {one_line(writer)}"] if writer else []
     if answer.status == "not_found":
-        found = [f"Confidence that they do: {answer.confidence:.2f}"]
+        found = [f"Confidence that they answer: {answer.confidence:.2f}"]
     spent = sum(value for name, value in answer.timings_ms.items() if name in ("search", "answer"))
     if spent:
         found.append(duration(spent / 1000))

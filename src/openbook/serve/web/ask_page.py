@@ -256,15 +256,12 @@ class AskPage:
             if self._turns:
                 name = self._chat.name if self._chat is not None else ""
                 text("p", one_line(name), "ob-ask__name")
-                for form, suffix in (("Markdown", ".md"), ("JSON", ".json"), ("CSV", ".csv")):
-                    save = button(
-                        f"Export as {form}",
-                        self._exporting(suffix),
-                        icon="o_download" if suffix == ".md" else "",
-                        kind="quiet",
-                        small=True,
-                    )
-                    save.classes("ob-ask__export")
+                with button("Export", icon="o_download", kind="quiet", small=True) as opener:
+                    opener.props["aria-haspopup"] = "menu"
+                    with ui.menu().props("no-parent-event anchor='bottom right' self='top right'") as menu:
+                        for form, suffix in (("Markdown", ".md"), ("JSON", ".json"), ("CSV", ".csv")):
+                            ui.menu_item(form, self._exporting(suffix))
+                opener.on("click", menu.toggle)
 
     # -- what can be done with an answer ---------------------------------------
 

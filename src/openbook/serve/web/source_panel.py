@@ -105,7 +105,7 @@ def citation_spots(answer: Answer) -> list[Spot]:
 def evidence_spots(answer: Answer) -> list[Spot]:
     """The places of the evidence, in the order of their numbers."""
     return [
-        Spot(piece.document_id, piece.start, piece.end, piece.number, piece.text, piece.path)
+        Spot(piece.document_id, piece.start, piece.end, piece.number, piece.text, piece.path, exact=False)
         for piece in answer.evidence
     ]
 
@@ -116,6 +116,4 @@ def _of_citation(citation: Citation, piece: Evidence | None) -> Spot:
     start, end = citation.source_start, citation.source_end
     if not 0 <= start < end:
         start, end = piece.start, piece.end
-    return Spot(
-        piece.document_id, start, end, citation.number, citation.quote, piece.path, (piece.start, piece.end)
-    )
+    return Spot(piece.document_id, start, end, citation.number, citation.quote, piece.path)

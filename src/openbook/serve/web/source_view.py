@@ -20,7 +20,7 @@ from openbook.errors import OpenbookError, UsageError
 from openbook.json_form import json_text
 from openbook.serve.desk import Desk
 from openbook.serve.originals import is_changed, original_of
-from openbook.serve.view.highlight import Highlight
+from openbook.serve.view.highlight import Highlight, HighlightKind
 from openbook.serve.view.place import place_of
 from openbook.serve.view.rendered import rendered_view
 from openbook.serve.view.text import Window, text_view, window_around, window_at
@@ -40,8 +40,8 @@ LONGEST_QUOTE: Final = 4_000
 class Spot:
     """What is to be shown: document.text[start:end], or with end <= start the document from its beginning.
 
-    `number` is that of the citation. `quote`, `path` and `around` ([start, end) of the evidence
-    that the quote is from) are what an answer says of it.
+    `number` is that of the citation. `quote` and `path` are what an answer says of it. `exact` says
+    that just these characters are meant, not a stretch in which something is.
     """
 
     document_id: int
@@ -50,7 +50,7 @@ class Spot:
     number: int = 1
     quote: str = ""
     path: str = ""
-    around: tuple[int, int] | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,10 @@ def source_of(desk: Desk, spot: Spot, form: Form | None = None, *, window_start:
 
 
 def _highlights(spot: Spot) -> list[Highlight]:
-    found = []
-    if spot.around is not None:
-        found.append(Highlight(*spot.around, number=0, kind="evidence"))
-    if spot.end > spot.start:
-        found.append(Highlight(spot.start, spot.end, number=spot.number))
-    return found
+    if spot.end <= spot.start:
+        return []
+    kind: HighlightKind = "cited" if spot.exact else "evidence"
+    return [Highlight(spot.start, spot.end, number=spot.number, kind=kind)]
 
 
 def _about_the_file(desk: Desk, document_id: int) -> Iterator[str]:
@@ -200,17 +198,18 @@ class SourceView:
     def _title(self, source: Source) -> None:
         path = one_line(source.document.path if source.document is not None else source.spot.path)
         with ui.element("div").classes("ob-source__title"):
-            name = text("h1" if self._whole else "h2", path or "A document", "ob-source__path")
-            name.props.update({"tabindex": "-1", "title": path})
-            place = one_line(source.place).replace(" > ", " › ")
-            if place:
-                text("p", place, "ob-source__place")
+            with ui.element("div").classes("ob-source__names"):
+                name = text("h1" if self._whole else "h2", path or "A document", "ob-source__path")
+                name.props.update({"tabindex": "-1", "title": path})
+                place = one_line(source.place).replace(" > ", " › ")
+                if place:
+                    text("p", place, "ob-source__place")
+            if len(source.forms) > 1:
+                self._forms(source)
 
     def _tools(self, source: Source) -> None:
         document, spot = source.document, source.spot
         with ui.element("div").classes("ob-source__tools"):
-            if len(source.forms) > 1:
-                self._forms(source)
             if source.quote:
                 _copying(
                     "Copy quote", "o_content_copy", json_text(source.quote, ascii_only=True), "Quote copied"

@@ -77,7 +77,8 @@ window.openbookAsk = (() => {
     requestAnimationFrame(() => {
       const body = document.querySelector(".ob-panel .ob-source__body") || document.querySelector(".ob-source__body");
       if (!body) return;
-      const place = body.querySelector(".ob-mark--cited, .ob-page__box, .ob-mark--evidence");
+      const places = body.querySelectorAll(".ob-mark--cited, .ob-page__box, .ob-mark--evidence");
+      const place = [...places].find((one) => one.getClientRects().length > 0);
       if (place) place.scrollIntoView({ block: "center", inline: "nearest" });
       else body.scrollTo(0, 0);
     });
