@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import openai
 import pytest
@@ -48,7 +48,7 @@ def test_many_texts_keep_their_order(client: openai.OpenAI, serving: Serving) ->
 
 def test_halves_of_characters_are_embedded_as_far_as_they_can_be(serving: Serving) -> None:
     content = '{"model": "birds", "input": ["half \\ud83d"]}'
-    reply = httpx.post(f"{serving.address}/v1/embeddings", content=content)
+    reply = httpx2.post(f"{serving.address}/v1/embeddings", content=content)
     assert reply.status_code == 200
     assert len(reply.json()["data"][0]["embedding"]) == 64
 
@@ -84,7 +84,7 @@ def test_the_library_has_vectors_for_others(serving: Serving) -> None:
 )
 def test_what_has_no_vectors_is_refused(serving: Serving, wanted: dict[str, Any], param: str) -> None:
     body = {"model": "birds", "input": "heron", **wanted}
-    reply = httpx.post(f"{serving.address}/v1/embeddings", json=body)
+    reply = httpx2.post(f"{serving.address}/v1/embeddings", json=body)
     assert reply.status_code == 400
     assert reply.json()["error"]["param"] == param
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -145,14 +145,14 @@ def test_a_wrong_condition_is_said_before_anything_is_streamed(client: openai.Op
 )
 @pytest.mark.parametrize("path", ["chat/completions", "responses", "embeddings"])
 def test_no_body_is_more_than_a_bad_request(serving: Serving, path: str, body: str) -> None:
-    reply = httpx.post(f"{serving.address}/v1/{path}", content=body.encode("latin-1"))
+    reply = httpx2.post(f"{serving.address}/v1/{path}", content=body.encode("latin-1"))
     assert reply.status_code == 400
     assert set(reply.json()["error"]) == {"message", "type", "param", "code"}
 
 
 @pytest.mark.parametrize("path", ["completions", "files", "chat", "images/generations", "models/birds/x"])
 def test_other_addresses_are_named_as_unknown(serving: Serving, path: str) -> None:
-    reply = httpx.post(f"{serving.address}/v1/{path}", json={})
+    reply = httpx2.post(f"{serving.address}/v1/{path}", json={})
     assert reply.status_code == 404
     assert reply.json()["error"]["code"] == "unknown_url"
 
