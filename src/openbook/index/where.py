@@ -105,7 +105,7 @@ def document_clause(conditions: Sequence[Condition]) -> tuple[str, tuple[object,
             values += [field, operator, value]
         elif field in _DOCUMENT_NUMBER:
             clauses.append(_number_clause(_DOCUMENT_NUMBER[field], operator, value, values))
-    return " AND ".join(clauses), tuple(values)
+    return _all_of(clauses), tuple(values)
 
 
 def chunk_clause(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ...]]:
@@ -119,7 +119,15 @@ def chunk_clause(conditions: Sequence[Condition]) -> tuple[str, tuple[object, ..
             values += [field, operator, value]
         elif field in _CHUNK_NUMBER:
             clauses.append(_number_clause(_CHUNK_NUMBER[field], operator, value, values))
-    return " AND ".join(clauses), tuple(values)
+    return _all_of(clauses), tuple(values)
+
+
+def _all_of(clauses: Sequence[str]) -> str:
+    """All of them, in a tree as flat as can be: SQLite refuses one that is 1,000 deep."""
+    if len(clauses) <= 2:
+        return " AND ".join(clauses)
+    middle = len(clauses) // 2
+    return f"({_all_of(clauses[:middle])}) AND ({_all_of(clauses[middle:])})"
 
 
 def register_functions(connection: sqlite3.Connection) -> None:

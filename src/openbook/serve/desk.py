@@ -127,7 +127,8 @@ class Desk:
 
     def conditions(self, where: Sequence[str] = ()) -> tuple[str, ...]:
         """These conditions, and those that leave out what is being removed."""
-        return (*where, *(f"document!={number}" for number in sorted(self.removals.pending_documents())))
+        pending = ",".join(map(str, sorted(self.removals.pending_documents())))
+        return (*where, f"document!={pending}") if pending else tuple(where)
 
     def recent(self) -> list[RecentQuestion]:
         """The last questions, newest first."""

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _REMEMBERED: Final = 200
 """Removals of which it is still known that they were carried out."""
 
+_LOOKED_UP: Final = 20
+"""Documents that are looked up one by one; for more, all of them are listed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Removal:
@@ -125,19 +128,21 @@ class Removals:
         return frozenset(number for removal in removals for number in removal.documents)
 
     def _records(self, numbers: Sequence[int]) -> list[DocumentRecord]:
-        found = []
+        if len(numbers) <= _LOOKED_UP:
+            found = {n: record for n in numbers for record in self._library.documents([f"document={n}"])}
+        else:
+            found = {record.id: record for record in self._library.documents()}
         for number in numbers:
-            record = next(self._library.documents([f"document={number}"]), None)
-            if record is None:
+            if number not in found:
                 raise UsageError(f"This library has no document {number!r}. Nothing was removed.")
-            found.append(record)
-        return found
+        return [found[number] for number in numbers]
 
     def _described(
         self, records: Sequence[DocumentRecord], sources: dict[int, Source], until: str
     ) -> Removal:
         owned = [record for record in records if self._uploads.holds(sources[record.source_id].root)]
-        others = [record for record in records if record not in owned]
+        mine = {record.id for record in owned}
+        others = [record for record in records if record.id not in mine]
         staying = [record for record in others if _is_there(sources[record.source_id], record.path)]
         notes = []
         if owned:
