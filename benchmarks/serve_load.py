@@ -95,7 +95,8 @@ class Load:
         grown = self.memory_mb[-1][1] - self.memory_mb[0][1]
         lines = [
             f"{self.clients} clients for {self.seconds:.0f} s; ready after {self.ready_s:.2f} s",
-            f"requests   {self.requests:,} ({self.per_second:.1f} a second; {self.cpu_ms:.1f} ms of processor)",
+            f"requests   {self.requests:,}, {self.per_second:.1f} a second",
+            f"processor  {self.cpu_ms:.1f} ms of the server for each request",
             f"errors     {sum(self.errors.values())} {self.errors or ''}",
             f"searches   {_times(self.search_ms)}",
             f"answers    {_times(self.answer_ms)}",
