@@ -55,7 +55,7 @@ async def remove_by_address(
     desk: DeskParameter,
     document: Annotated[
         list[parameters.Number],
-        Query(alias="id", min_length=1, max_length=1_000, description="Their numbers."),
+        Query(alias="id", min_length=1, max_length=100, description="Their numbers."),
     ],
 ) -> Response:
     """The same as `POST /api/removals`, for clients that prefer the method DELETE."""
