@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from openbook.serve.desk import Shelf
 
 LEAVING_SECONDS: Final = 1.0
-"""How long threads may take to end by themselves."""
+"""How long calls may take to end by themselves."""
+
+_WORKERS: Final = ("openbook-quick", "openbook-slow")
+"""What the names of the threads of `openbook.serve.background` begin with."""
 
 
 def serve_stdio(shelf: Shelf) -> None:
@@ -52,13 +55,12 @@ async def _serve(shelf: Shelf) -> None:
 
 
 def _threads_left() -> bool:
-    """Whether a thread is still at work after its time to end."""
+    """Whether a call is still at work after its time to end. Threads that wait for work end by themselves."""
     until = time.monotonic() + LEAVING_SECONDS
-    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-    for thread in others:
-        if not thread.daemon:
-            thread.join(max(until - time.monotonic(), 0.0))
-    return any(thread.is_alive() and not thread.daemon for thread in others)
+    working = [thread for thread in threading.enumerate() if thread.name.startswith(_WORKERS)]
+    for thread in working:
+        thread.join(max(until - time.monotonic(), 0.0))
+    return any(thread.is_alive() for thread in working)
 
 
 def _end_now() -> None:
