@@ -210,8 +210,8 @@ def _with_signs(text: str, chips: Sequence[_Chip], claims: Sequence[_Claimed]) -
     source = "".join([*parts, text[position:]])
 
     def moved(place: int) -> int:
-        gone = sum(chip.end - chip.start - 1 for chip in chips if chip.end <= place and chip.start < place)
-        return place - gone
+        before = [chip for chip in chips if chip.start < place]
+        return place - sum(min(chip.end, place) - chip.start - (chip.end <= place) for chip in before)
 
     return source, [(moved(claim.start), moved(claim.end)) for claim in claims]
 

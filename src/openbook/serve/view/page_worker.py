@@ -27,8 +27,6 @@ from openbook.read.pdf_lines import page_characters
 from openbook.serve.view.page_text import placed
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from pypdfium2 import PdfDocument, PdfPage  # type: ignore[import-untyped]
 
 MOST_PIXELS: Final = 12_000_000
@@ -97,7 +95,7 @@ def answer(data: bytes, request: str) -> Any:
             return tuple(_sizes(pdf))
         page = _page(pdf, terms["page"])
         if terms["want"] == "image":
-            return _png(_pixels(page, terms["width"]))
+            return _image(page, terms["width"])
         return tuple(_boxes(page, terms["text"], terms["start"], terms["end"]))
     except pypdfium2.PdfiumError as error:
         raise ReadError(f"A page of the file cannot be shown ({error}).") from error
@@ -122,36 +120,34 @@ def _sizes(pdf: PdfDocument) -> Iterator[PageSize]:
 # Images
 
 
-def _pixels(page: PdfPage, width: int) -> NDArray[np.uint8]:
-    """The page drawn `width` pixels wide: uint8, shape (height, width, 3), red green blue."""
+def _image(page: PdfPage, width: int) -> bytes:
+    """The page drawn `width` pixels wide, as PNG."""
     points_wide, points_high = page.get_size()
     scale = width / max(points_wide, 0.01)
     if scale * points_wide * scale * points_high > MOST_PIXELS:
         scale = (MOST_PIXELS / (points_wide * points_high)) ** 0.5
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False, maybe_alpha=False)
-    pixels: NDArray[np.uint8] = bitmap.to_numpy()
-    return pixels[:, :, :3] if pixels.ndim == 3 else pixels[:, :, None].repeat(3, axis=2)
+    content, length = memoryview(bitmap.buffer).cast("B"), 3 * bitmap.width
+    starts = range(0, bitmap.height * bitmap.stride, bitmap.stride)
+    return _png(bitmap.width, [content[start : start + length] for start in starts])
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG of 8-bit RGB pixels (ISO/IEC 15948): signature, header, rows that say "no filter", end."""
-    import numpy as np
-
-    height, width, _ = pixels.shape
-    rows = np.zeros((height, 1 + 3 * width), dtype=np.uint8)
-    rows[:, 1:] = pixels.reshape(height, 3 * width)
+def _png(width: int, rows: Sequence[memoryview]) -> bytes:
+    """A PNG of rows of 8-bit red, green, blue (ISO/IEC 15948): signature, header, unfiltered rows, end."""
 
     def part(kind: bytes, content: bytes) -> bytes:
         return (
             struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
         )
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    packer = zlib.compressobj(6)
+    packed = [packer.compress(piece) for row in rows for piece in (b"\0", row)]
+    header = struct.pack(">IIBBBBB", width, len(rows), 8, 2, 0, 0, 0)
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
             part(b"IHDR", header),
-            part(b"IDAT", zlib.compress(rows.tobytes(), 6)),
+            part(b"IDAT", b"".join([*packed, packer.flush()])),
             part(b"IEND", b""),
         )
     )
