@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai.types.chat import ChatCompletion
@@ -73,6 +74,14 @@ def test_annotations_point_at_the_characters_that_are_quoted(client: openai.Open
     assert EATS in quotes
     assert all(place.url.startswith(f"{serving.address}/") for place in places)
     assert all(place.title.startswith("birds/heron.md") for place in places)
+
+
+def test_the_addresses_of_sources_lead_to_their_text(client: openai.OpenAI) -> None:
+    completion = ask(client)
+    (piece,) = (one for one in extension(completion)["evidence"] if one["number"] == 1)
+    place = httpx2.get(piece["url"]).json()
+    assert EATS in place["text"]
+    assert f": {piece['url']}" in text_of(completion)
 
 
 def test_the_list_of_sources_can_be_left_out(client: openai.OpenAI) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai.types.responses import Response, ResponseOutputMessage, ResponseOutputText
 
 from openbook.answer.language_model import ScriptedModel
 from openbook.serve.openai_api.asking import NOT_FOLLOWED
-from tests.openai_api.serving import Scripted
+from tests.openai_api.serving import Scripted, Serving
 
 EATS = "The grey heron eats fish, frogs and voles."
 QUESTION = "What does the grey heron eat?"
@@ -63,6 +64,13 @@ def test_instructions_are_not_followed_and_messages_are_a_conversation(client: o
     assert "lands only to nest" in response.output_text
     assert NOT_FOLLOWED in extension(response)["notes"]
     assert response.instructions == "Speak like a pirate."
+
+
+def test_halves_of_characters_harm_nothing(serving: Serving) -> None:
+    body = '{"model": "birds", "instructions": "\\ud83d", "input": "What does the heron eat \\ud83d?"}'
+    reply = httpx2.post(f"{serving.address}/v1/responses", content=body)
+    assert reply.status_code == 200
+    assert EATS in reply.json()["output"][0]["content"][0]["text"]
 
 
 def test_a_response_is_streamed_in_the_order_of_its_events(client: openai.OpenAI, written: Scripted) -> None:
