@@ -260,7 +260,7 @@ def test_scripts_in_documents_and_names_stay_text(tmp_path: Path) -> None:
 def test_a_huge_question_is_refused(server: Address, path: str) -> None:
     assert post(server, path, {"question": "heron " * 200_000}).status == 422
     assert post(server, path, {"question": "heron " * 1_000_000}).status == 413
-    assert call(server, "GET", f"/api/search?question={'heron+' * 3_000}").status == 414
+    assert call(server, "GET", f"/api/search?q={'heron+' * 3_000}").status == 414
 
 
 @pytest.mark.parametrize("depth", [100_000])

@@ -18,15 +18,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request, Response
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from openbook.errors import MissingExtra, OpenbookError
-
-try:
-    from prometheus_client import CollectorRegistry, Histogram, generate_latest
-    from prometheus_client.core import GaugeMetricFamily, Metric
-    from prometheus_client.exposition import CONTENT_TYPE_LATEST
-except ModuleNotFoundError as error:
-    raise MissingExtra("openbook serve --metrics", extra="metrics") from error
+from openbook.errors import OpenbookError
 
 if TYPE_CHECKING:
     from openbook.serve.desk import Desk, RecentQuestion, Shelf

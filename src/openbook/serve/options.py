@@ -9,11 +9,14 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from openbook.errors import UsageError
 
 LogForm: TypeAlias = Literal["text", "json"]
+
+LEAST_TOKEN: Final = 16
+"""Characters of a token. A shorter one can be guessed in spite of all brakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,15 @@ class ServeOptions:
         for name in ("upload_bytes", "body_bytes", "requests_per_minute", "connections", "streams"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; expected 1 or more.")
+        if self.token and len(self.token) < LEAST_TOKEN:
+            raise UsageError(
+                f"The token has {len(self.token)} characters; expected {LEAST_TOKEN} or more. Make one with: "
+                'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
+        if not self.token.isascii() or not self.token.isprintable() or " " in self.token:
+            raise UsageError(
+                "The token has characters that a header does not carry; expected ASCII without blanks."
+            )
 
     @property
     def loopback(self) -> bool:
