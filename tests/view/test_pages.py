@@ -10,7 +10,6 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,10 @@ from openbook.read import read_bytes
 from openbook.serve.view.page_text import Letters, placed
 from openbook.serve.view.page_worker import Box
 from openbook.serve.view.pages import NARROWEST, WIDEST, Original, PageDrawer, page_mark, pages_of
-from openbook.settings import Settings
 from openbook.types import Document
 
 HANDBOOK = Path(__file__).parent.parent.parent / "examples" / "documents" / "repair-handbook.pdf"
+LIMITS: dict[str, Any] = {"max_bytes": 100_000_000, "seconds": 60.0, "memory": 2_000_000_000}
 SENTENCE = "A wheel is true when it moves by less than half a millimetre sideways"
 
 
@@ -42,7 +41,7 @@ def letters(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def drawer() -> Iterator[PageDrawer]:
-    drawer = PageDrawer(Settings())
+    drawer = PageDrawer(**LIMITS)
     yield drawer
     drawer.close()
 
@@ -253,7 +252,7 @@ def test_what_is_no_pdf_cannot_be_drawn_and_the_next_file_can(drawer: PageDrawer
 
 
 def test_a_file_that_is_too_large_is_not_drawn() -> None:
-    drawer = PageDrawer(replace(Settings(), max_file_bytes=1_000))
+    drawer = PageDrawer(**{**LIMITS, "max_bytes": 1_000})
     try:
         with pytest.raises(LimitExceeded, match="Its text is still here"):
             drawer.image(original(HANDBOOK), 1, 200)
@@ -263,7 +262,7 @@ def test_a_file_that_is_too_large_is_not_drawn() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a process")
 def test_drawing_that_takes_too_much_memory_is_given_up() -> None:
-    drawer = PageDrawer(replace(Settings(), read_memory=20_000_000))
+    drawer = PageDrawer(**{**LIMITS, "memory": 20_000_000})
     try:
         for _ in range(2):
             with pytest.raises(LimitExceeded, match="Its text is still here"):

@@ -62,7 +62,10 @@ class Desk:
         self.removals = Removals(library, self.jobs, self.uploads, options.undo_seconds)
         self.folders = Folders(options.folders, library)
         self.maps = Maps(library, name, self.removals.pending_documents)
-        self.pages = PageDrawer(library.settings)
+        reading = library.settings
+        self.pages = PageDrawer(
+            max_bytes=reading.max_file_bytes, seconds=reading.read_seconds, memory=reading.read_memory
+        )
         self.ready = False
         self.trouble = ""
         self.listeners: list[Callable[[RecentQuestion], None]] = []

@@ -11,8 +11,10 @@ and the text's characters must all be shown, markup included.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, Literal, TypeAlias
 
 from openbook.read.tables import find_layout
@@ -84,14 +86,27 @@ def areas(document: Document, start: int, end: int) -> Iterator[Area]:
         yield Area(position, end)
 
 
-def blocks(document: Document, start: int, end: int) -> Iterator[Block]:
+class Outline:
+    """The headings, tables and blocks of code of a document, to be looked up by place."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._marks = [mark for mark in document.marks if mark.kind in _LEAVES]
+        self._starts = [mark.start for mark in self._marks]
+        self._ends = list(accumulate((mark.end for mark in self._marks), max))
+
+    def touching(self, start: int, end: int) -> Sequence[Mark]:
+        """The marks that [start, end) touches, in order, and perhaps some before them."""
+        return self._marks[bisect_right(self._ends, start) : bisect_left(self._starts, end)]
+
+
+def blocks(outline: Outline, start: int, end: int) -> Iterator[Block]:
     """The blocks of [start, end). What a mark covers beyond these ends is left out."""
+    document = outline.document
     text, position = document.text, start
-    for mark in document.marks:
-        if mark.kind not in _LEAVES or mark.end <= position:
+    for mark in outline.touching(start, end):
+        if mark.end <= position:
             continue
-        if mark.start >= end:
-            break
         if mark.start < position and position > start:
             continue  # inside a block that has been shown already
         first, last = max(mark.start, position), min(mark.end, end)

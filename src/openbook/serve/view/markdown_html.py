@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -76,7 +76,7 @@ def render(source: str, stretches: Sequence[Span] = (), *, raw_html: bool = True
     if 2 * len(stretches) > LAST_SIGN - FIRST_SIGN:
         return None
     parser = _markdown(raw_html)
-    plain = without_anything_active(parser.render(source))
+    plain = _plain(source, raw_html)
     # A stretch may begin with an item's number, or end in a link's address; these are then left out of it.
     for visible, skipping in ((source, False), (source, True), (_blanked(source), True)):
         anchors = [_anchor(visible, stretch, skipping=skipping) for stretch in stretches]
@@ -93,6 +93,12 @@ def render(source: str, stretches: Sequence[Span] = (), *, raw_html: bool = True
             )
             return Rendering(tree, text, tuple(grown))
     return None
+
+
+@lru_cache(maxsize=8)
+def _plain(source: str, raw_html: bool) -> str:
+    """The result without signs. Whoever follows one citation into a document follows the next one too."""
+    return without_anything_active(_markdown(raw_html).render(source))
 
 
 @cache

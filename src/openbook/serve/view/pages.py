@@ -19,16 +19,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from openbook.errors import FileChanged, LimitExceeded, ReadError, UsageError
 from openbook.read.pdf import MEDIA_TYPE
 from openbook.read.pool import ReadingPool
 from openbook.serve.view.page_worker import Box, PageSize
 from openbook.types import Document, Mark
-
-if TYPE_CHECKING:
-    from openbook.settings import Settings
 
 T = TypeVar("T")
 
@@ -54,16 +51,20 @@ class Original:
 
 
 class PageDrawer:
-    """Draws pages of PDF files. Thread-safe. `close` ends its processes; a later call starts new ones."""
+    """Draws pages of PDF files. Thread-safe. `close` ends its processes; a later call starts new ones.
 
-    def __init__(self, settings: Settings) -> None:
+    `max_bytes` limits a file, `seconds` the time for one request (at most 15),
+    `memory` the bytes that a process may add to what it starts with.
+    """
+
+    def __init__(self, *, max_bytes: int, seconds: float, memory: int) -> None:
         self._idle: queue.LifoQueue[ReadingPool] = queue.LifoQueue()
         self._pools = [
             ReadingPool(
                 1,
-                max_bytes=settings.max_file_bytes,
-                seconds=min(_SECONDS, settings.read_seconds),
-                memory=settings.read_memory,
+                max_bytes=max_bytes,
+                seconds=min(_SECONDS, seconds),
+                memory=memory,
                 reader=_ANSWER,
             )
             for _ in range(_PROCESSES)

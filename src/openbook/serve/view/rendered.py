@@ -16,7 +16,7 @@ from openbook.serve.view.highlight import Highlight, Marker
 from openbook.serve.view.markdown_html import render
 from openbook.types import Document
 
-LARGEST: Final = 200_000
+LARGEST: Final = 120_000
 """Characters. A larger document is shown as text, of which a part can be shown."""
 
 _DIV: Final = re.compile(r"^[ \t]{0,3}:{3,}.*$", re.MULTILINE)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Final, TypeAlias
 
-from openbook.serve.view.blocks import Area, Block, areas, blocks
+from openbook.serve.view.blocks import Area, Block, Outline, areas, blocks
 from openbook.serve.view.highlight import Highlight, Marker, Style, escaped
 from openbook.serve.view.place import place_label
 from openbook.types import Document
@@ -120,7 +120,7 @@ class _Writer:
     """Writes the blocks of one document, each with the white space in front of it."""
 
     def __init__(self, document: Document, write: Write) -> None:
-        self._document = document
+        self._outline = Outline(document)
         self._text = document.text
         self._write = write
         self._markdown = document.media_type in _MARKDOWN
@@ -140,7 +140,7 @@ class _Writer:
 
     def _blocks(self, start: int, end: int) -> Iterator[str]:
         position = start
-        for group, members in groupby(blocks(self._document, start, end), key=lambda block: block.group):
+        for group, members in groupby(blocks(self._outline, start, end), key=lambda block: block.group):
             shown = list(members)
             numbers = self._number_columns(shown)
             if group >= 0:
