@@ -54,6 +54,8 @@ TSNE_FEWEST: Final = 10
 TSNE_MOST: Final = 250_000
 TSNE_SECONDS: Final = 3_600.0
 """A layout that takes longer is given up."""
+_ENVIRONMENT: Final = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_WAIT_POLICY": "passive"}
+"""Threads that wait for each other sleep meanwhile: searches are to go on as if nothing ran."""
 _BLOCK: Final = 4_096
 """Rows that are multiplied at once."""
 
@@ -198,7 +200,7 @@ class TsneRun:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+                env=os.environ | _ENVIRONMENT,
             )
         alarm = threading.Timer(TSNE_SECONDS, self._end)
         alarm.daemon = True

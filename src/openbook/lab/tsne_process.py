@@ -25,6 +25,8 @@ PERPLEXITY: Final = 30.0
 _EARLY: Final = 250
 _ITERATIONS: Final = 500
 _SEED: Final = 20
+_EVERY: Final = 25
+"""Steps between two reports."""
 
 
 def main() -> None:
@@ -70,11 +72,8 @@ def layout(features: np.ndarray[Any, np.dtype[np.float64]], target: BinaryIO) ->
     ).fit(features)
 
 
-_EVERY: Final = 25
-
-
 def _end_with_reader(source: BinaryIO) -> None:
-    source.read(1)
+    os.read(source.fileno(), 1)  # not through the buffer, whose lock an ending interpreter would wait for
     os._exit(0)
 
 

@@ -279,10 +279,15 @@ class Maps:
 
         from openbook.lab.projections import window
 
+        layout = self._layout(drawn, method, dimensions) if state == "ready" else None
+        if layout is None:
+            return MapSummary(
+                self._name, method, dimensions, state, outdated=outdated, progress=progress, note=note,
+                count=len(drawn.atlas), total=drawn.atlas.total,
+            )  # fmt: skip
         hidden = self._hidden()
         shown = self._shown(drawn)
-        layout = self._layout(drawn, method, dimensions) if state == "ready" else None
-        frame = None if layout is None else window(layout[shown])
+        frame = window(layout[shown])
         atlas = drawn.atlas
         sizes = np.bincount(atlas.clusters.labels[shown], minlength=len(atlas.labels)).tolist()
         return MapSummary(
@@ -290,14 +295,14 @@ class Maps:
             method=method,
             dimensions=dimensions,
             state=state,
-            version="" if layout is None else self._version_of(drawn, layout),
+            version=self._version_of(drawn, layout),
             outdated=outdated,
             progress=progress,
             note=note,
             count=int(np.count_nonzero(shown)),
             total=atlas.total,
-            centre=frame.centre if frame else (),
-            half=frame.half if frame else 1.0,
+            centre=frame.centre,
+            half=frame.half,
             shares=tuple(atlas.basis.shares[:dimensions].tolist()) if method == "pca" else (),
             document_count=drawn.document_count - len(hidden & set(np.unique(atlas.document_ids).tolist())),
             documents=tuple(

@@ -12,6 +12,7 @@ const POLL = 500, POLL_OUTDATED = 4000; // milliseconds
 const AT_ONCE = 20000; // up to so many points, t-SNE begins by itself
 const LISTED = 60; // documents in the legend
 const KEPT_CHUNKS = 500;
+const FEW = 200; // chosen points that get a ring, or nobody would find them among all the faint ones
 
 class OpenbookMap extends HTMLElement {
   connectedCallback() {
@@ -135,7 +136,7 @@ class OpenbookMap extends HTMLElement {
       this.pill.hidden = true;
       return 0;
     }
-    this.progress(found, "A map of neighbours is being computed");
+    this.progress(found, "Computing neighbours");
     return POLL;
   }
 
@@ -152,7 +153,7 @@ class OpenbookMap extends HTMLElement {
     }
     if (found.state === "computing") {
       this.begun = true;
-      this.progress(found, this.loaded ? "The map of neighbours is being computed" : "Drawing the map");
+      this.progress(found, "Computing neighbours");
       if (!this.loaded) await this.load(await this.summary("pca", 2));
       return POLL;
     }
@@ -264,6 +265,12 @@ class OpenbookMap extends HTMLElement {
         for (const at of this.selection) chosen[at] = 1;
         plain.forEach((one, at) => (plain[at] = one & chosen[at]));
       }
+    }
+    this.few = null;
+    if (plain) {
+      const shown = [];
+      plain.forEach((one, at) => one && shown.length <= FEW && shown.push(at));
+      if (shown.length <= FEW) this.few = shown;
     }
     this.points.setStyles(styles, plain);
   }
@@ -500,6 +507,10 @@ class OpenbookMap extends HTMLElement {
     context.clearRect(0, 0, this.points.width, this.points.height);
     if (!this.loaded) return;
     if (this.points.mix === 1) this.paintNames(context);
+    for (const at of this.few || []) {
+      const [x, y] = this.points.at(at);
+      ring(context, x, y, this.points.pointSize() / 2 + 3, this.inks.ink, 1.25);
+    }
     this.paintQuestion(context);
     if (this.hovered >= 0 && this.hovered < this.points.count) {
       const [x, y] = this.points.at(this.hovered);

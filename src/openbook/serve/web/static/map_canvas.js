@@ -242,7 +242,8 @@ export class PointCanvas {
   }
 
   pointSize() {
-    return Math.min(16, (15 / Math.max(1, this.count) ** 0.15) * this.camera.zoom ** 0.35);
+    const room = Math.max(0.7, Math.min(1.2, Math.min(this.width, this.height) / 640));
+    return Math.min(16, (17 / Math.max(1, this.count) ** 0.14) * room * this.camera.zoom ** 0.35);
   }
 
   // -- where things are ------------------------------------------------------
@@ -254,7 +255,7 @@ export class PointCanvas {
   }
 
   scale() {
-    return 0.46 * Math.min(this.width, this.height) * this.camera.zoom;
+    return 0.44 * Math.min(this.width, this.height) * this.camera.zoom;
   }
 
   // The rotation, column by column.
@@ -374,7 +375,9 @@ export class PointCanvas {
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.up(event));
-    canvas.addEventListener("pointerleave", () => this.pointers.size || this.on.hover(-1, 0, 0));
+    canvas.addEventListener("pointerleave", (event) => {
+      if (!this.pointers.size && event.pointerType === "mouse") this.on.hover(-1, 0, 0);
+    });
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -405,7 +408,7 @@ export class PointCanvas {
     const last = this.pointers.get(event.pointerId);
     if (!last) {
       this.pointed = spot;
-      if (!this.pointing) {
+      if (event.pointerType === "mouse" && !this.pointing) {
         this.pointing = requestAnimationFrame(() => {
           this.pointing = 0;
           if (!this.pointers.size) this.on.hover(this.nearest(...this.pointed), ...this.pointed);
