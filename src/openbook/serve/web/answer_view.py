@@ -298,7 +298,7 @@ def facts(answer: Answer) -> list[str]:
         found.append(count(tokens, "token"))
     if not answer.complete:
         found.append("Not complete")
-    if answer.removed:
+    if answer.removed and not any("citation" in note for note in answer.notes):
         found.append(f"{count(answer.removed, 'invented citation')} removed")
     return found
 

@@ -106,7 +106,7 @@ class AskBox:
     def _tools(self) -> None:
         self._choice.button()
         if self._model not in ("", "none"):
-            self._toggle(f"Written by {_short(self._model)}", "o_edit_note", self._set_model, on=True)
+            self._toggle(_short(self._model), "o_edit_note", self._set_model, on=True, before="Written by ")
             self._toggle(
                 "Strict",
                 "o_verified",
@@ -126,12 +126,25 @@ class AskBox:
         self._halt.set_visibility(False)
 
     def _toggle(
-        self, label: str, icon: str, changed: Callable[[bool], None], *, on: bool, title: str = ""
+        self,
+        label: str,
+        icon: str,
+        changed: Callable[[bool], None],
+        *,
+        on: bool,
+        before: str = "",
+        title: str = "",
     ) -> None:
-        toggle = button(label, icon=icon, small=True).classes("ob-toggle")
+        """A button that is on or off. `before` is a part of its name that a phone has no room to show."""
+        toggle = button("", icon=icon, small=True).classes("ob-toggle")
         toggle.props["aria-pressed"] = "true" if on else "false"
         if title:
             toggle.props["title"] = title
+        with toggle:
+            if before:
+                toggle.props["aria-label"] = f"{before}{label}"
+                text("span", before, "ob-toggle__more")
+            text("span", label, "ob-toggle__name")
 
         def turned() -> None:
             now = toggle.props["aria-pressed"] != "true"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -43,6 +44,7 @@ from openbook.wording import count, one_line
 EXPLAINED: Final = 60
 """Hits that are looked at to say why a piece of evidence was found."""
 
+_LOG: Final = logging.getLogger("openbook.serve")
 _NOT_IN_FILE_NAMES: Final = re.compile(r"[^\w -]+")
 
 
@@ -147,6 +149,9 @@ class AskPage:
             if not self._client.is_deleted:
                 self._ended(view, question, arriving.so_far())
         except OpenbookError as error:
+            view.failed(error)
+        except Exception as error:  # noqa: BLE001
+            _LOG.exception("An answer on the page failed.")
             view.failed(error)
         finally:
             self._running = None

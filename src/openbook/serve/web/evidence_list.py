@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from nicegui import ui
 from nicegui.element import Element
 
-from openbook.serve.web.hit_list import why_html
+from openbook.serve.web.hit_list import excerpt, why_html
 from openbook.serve.web.parts import button, plain, text
-from openbook.snippets import place_name, snippet
+from openbook.snippets import place_name
 from openbook.types import Answer, Evidence, Hit
 from openbook.wording import count, one_line
 
@@ -63,7 +63,7 @@ class EvidenceList:
                 if piece.number in self._cited:
                     text("span", "cited", "ob-evidence__cited")
                 text("span", f"{piece.score:.2f}", "ob-evidence__score ob-numbers").props["title"] = "Score"
-                text("span", snippet(piece.text, (), limit=SHOWN_CHARACTERS), "ob-evidence__text")
+                text("span", excerpt(piece.text, (), limit=SHOWN_CHARACTERS), "ob-evidence__text")
 
             async def clicked() -> None:
                 await self._show(piece.number)

@@ -57,16 +57,16 @@ def _item(desk: Desk, hit: Hit, best: float, *, explain: bool) -> str:
         f'<li class="ob-hit"><a class="ob-hit__link" href="{escape(address)}">'
         f'<span class="ob-hit__path">{escape(one_line(hit.path))}</span>'
         f'<span class="ob-hit__spot">{escape(spot)}</span>{named}</a>'
-        f'<p class="ob-hit__text">{marked(_shown(hit), hit.matched)}</p>'
+        f'<p class="ob-hit__text">{marked(excerpt(hit.text, hit.matched), hit.matched)}</p>'
         + (f'<ul class="ob-hit__copies ob-small">Also in {copies}</ul>' if copies else "")
         + (why_html(hit, best) if explain else "")
         + "</li>"
     )
 
 
-def _shown(hit: Hit) -> str:
-    """The part of a hit's text that is shown; the bars of a table are points there."""
-    text = snippet(hit.text, hit.matched, limit=SHOWN)
+def excerpt(text: str, words: tuple[str, ...], *, limit: int = SHOWN) -> str:
+    """The part of a text that is shown in a list; the bars of a table are points there."""
+    text = snippet(text, words, limit=limit)
     return _BARS.sub(" · ", text) if text.count("|") >= 3 else text
 
 
