@@ -106,6 +106,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
         "huggingface_hub": "huggingface_hub",
         "pydantic_ai": "pydantic-ai-slim[openai]",
         "opentelemetry": "opentelemetry-sdk",
+        "llama_index": "llama-index-core",
     }
     imported: set[str] = set()
     for path in MODULES:
@@ -117,6 +118,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     foreign = {names.get(name, name.replace("_", "-")) for name in imported}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    extra = (line for name in ("eval", "parquet", "telemetry", "map") for line in extras[name])
+    plain = ("eval", "parquet", "telemetry", "map", "metrics", "langchain", "llama-index", "serve")
+    extra = (line for name in plain for line in extras[name])
     declared = [*project["dependencies"], *extra]
     assert {line.split(">=")[0] for line in declared} == foreign

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
-import mcp_types as protocol
+from mcp import types as protocol
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError

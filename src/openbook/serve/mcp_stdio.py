@@ -11,13 +11,13 @@ lose, and an assistant that was closed should leave nothing running.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-import anyio
 from mcp.server.stdio import stdio_server
 
 from openbook.serve.mcp_server import create_server
@@ -38,7 +38,7 @@ def serve_stdio(shelf: Shelf) -> None:
     Where a thread cannot be ended, or nobody reads what is written, the
     process ends here, with code 0.
     """
-    anyio.run(_serve, shelf)
+    asyncio.run(_serve(shelf))
     if _threads_left():
         _end_now()
 
@@ -48,7 +48,7 @@ async def _serve(shelf: Shelf) -> None:
     async with stdio_server() as (requests, replies):
         try:
             await server.run(requests, replies, server.create_initialization_options())
-        except anyio.get_cancelled_exc_class():
+        except asyncio.CancelledError:
             # Writing failed, or Ctrl-C was pressed. Reading cannot be stopped: a thread waits for a line.
             _end_now()
     await shelf.close()
