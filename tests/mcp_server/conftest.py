@@ -92,24 +92,36 @@ def _open(place: Path) -> Iterator[Shelf]:
 def talk(request: pytest.FixtureRequest, shelf: Shelf) -> Talk:
     """Run a visit of the official client, in this process; once in each era of the protocol."""
 
-    def run(visit: Visit[Any], to: Shelf = shelf) -> Any:
-        async def visiting() -> Any:
-            async with Client(create_server(to), mode=request.param) as client:
-                return await visit(client)
-
-        return asyncio.run(visiting())
+    def run(visit: Visit[Any]) -> Any:
+        return asyncio.run(visiting(visit, shelf, request.param))
 
     return run
 
 
-def refused(talk: Talk, visit: Visit[Any], to: Shelf | None = None) -> str:
+@pytest.fixture
+def talk_about_own(own_shelf: Shelf) -> Talk:
+    """The same in one era, about libraries that the test may change."""
+
+    def run(visit: Visit[Any]) -> Any:
+        return asyncio.run(visiting(visit, own_shelf, "auto"))
+
+    return run
+
+
+async def visiting(visit: Visit[Any], shelf: Shelf, era: str) -> Any:
+    """Visit a server over these libraries."""
+    async with Client(create_server(shelf), mode=era) as client:
+        return await visit(client)
+
+
+def refused(talk: Talk, visit: Visit[Any]) -> str:
     """Run a visit that the server refuses with an error of the protocol, and return its message."""
 
-    async def visiting(client: Client) -> str:
+    async def turned_away(client: Client) -> str:
         with pytest.raises(MCPError) as caught:
             await visit(client)
         return caught.value.message
 
-    message = talk(visiting) if to is None else talk(visiting, to)
+    message = talk(turned_away)
     assert isinstance(message, str)
     return message

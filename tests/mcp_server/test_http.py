@@ -86,8 +86,7 @@ def address(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield url
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
-@pytest.mark.parametrize("path", ["/mcp", "/mcp/"])
+@pytest.mark.parametrize(("era", "path"), [("auto", "/mcp"), ("legacy", "/mcp/")])
 def test_an_assistant_does_everything_over_http(address: str, era: str, path: str) -> None:
     async def visit() -> None:
         async with Client(f"{address}{path}", mode=era) as client:

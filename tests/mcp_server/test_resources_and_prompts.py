@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from mcp_types import (
+from mcp.types import (
     GetPromptResult,
     ListResourcesResult,
     PromptReference,

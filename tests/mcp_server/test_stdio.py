@@ -128,14 +128,6 @@ def test_standard_output_holds_the_protocol_alone_and_the_process_ends_with_its_
     assert all("error" not in reply for reply in replies if reply.get("id") in (1, 2))
 
 
-def test_a_client_that_leaves_before_it_says_anything_is_no_failure(filled: Path) -> None:
-    command = [*COMMAND, "--library", str(filled / "notes.openbook")]
-    ended = subprocess.run(
-        command, check=False, input="", capture_output=True, text=True, env=ENVIRONMENT, timeout=WAIT
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-
-
 def test_a_client_that_stops_reading_ends_the_process_without_a_traceback(filled: Path) -> None:
     with subprocess.Popen(
         [*COMMAND, "--library", str(filled / "notes.openbook")],
@@ -222,7 +214,9 @@ def test_without_the_extra_the_install_line_is_told(
     assert 'pip install "openbook[serve]"' in capsys.readouterr().err
 
 
-def test_neither_the_web_page_nor_the_http_api_is_imported(filled: Path) -> None:
+def test_a_client_that_leaves_is_no_failure_and_neither_web_page_nor_http_api_is_imported(
+    filled: Path,
+) -> None:
     code = (
         "import sys, runpy; sys.argv = ['openbook', 'mcp', '--library', sys.argv[1]]\n"
         "try:\n    runpy.run_module('openbook', run_name='__main__')\n"
@@ -235,6 +229,7 @@ def test_neither_the_web_page_nor_the_http_api_is_imported(filled: Path) -> None
         command, check=False, input=OPENING, capture_output=True, text=True, env=ENVIRONMENT, timeout=WAIT
     )
     assert ended.returncode == 0, ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, "nothing is said but the modules"
     loaded = set(ended.stderr.split())
     assert "mcp" in loaded
     assert not loaded & {"fastapi", "nicegui", "kreuzberg", "pydantic_ai", "openai", "torch"}
