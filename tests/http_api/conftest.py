@@ -29,22 +29,32 @@ TEXTS = {
 ADDRESS = "http://127.0.0.1:8080"
 
 
-@pytest.fixture
-def documents(tmp_path: Path) -> Path:
+def written(root: Path) -> Path:
     """A folder of three documents and an empty file."""
-    root = tmp_path / "documents"
     for name, text in TEXTS.items():
-        file = root / name
+        file = root / "documents" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return root
+    return root / "documents"
+
+
+def opened(root: Path) -> Library:
+    """A library of these documents. Its embedder is an object, so that its jobs run in threads, quickly."""
+    library = Library(root / "notes.openbook", settings=SETTINGS, embedder=HashEmbedder(64))
+    library.add(written(root))
+    return library
 
 
 @pytest.fixture
-def library(tmp_path: Path, documents: Path) -> Iterator[Library]:
-    """A library of these documents. Its embedder is an object, so that its jobs run in threads, quickly."""
-    library = Library(tmp_path / "notes.openbook", settings=SETTINGS, embedder=HashEmbedder(64))
-    library.add(documents)
+def documents(tmp_path: Path) -> Path:
+    """The folder of the documents."""
+    return tmp_path / "documents"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """The library."""
+    library = opened(tmp_path)
     yield library
     library.close()
 

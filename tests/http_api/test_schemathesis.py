@@ -15,14 +15,12 @@ from schemathesis import Case
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from openbook.embed import HashEmbedder
-from openbook.library import Library
 from openbook.serve import http_api
 from openbook.serve.application import create_app
 from openbook.serve.desk import Shelf
 from openbook.serve.http_api.parameters import CONDITION, MODEL
 from openbook.serve.options import ServeOptions
-from tests.http_api.conftest import SETTINGS, TEXTS
+from tests.http_api.conftest import opened
 
 CONDITIONS = (
     "path=*.md",
@@ -75,12 +73,7 @@ schema.app = SERVED
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A library with documents and a conversation behind the application."""
     root = tmp_path_factory.mktemp("schemathesis")
-    for name, text in TEXTS.items():
-        file = root / "documents" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    library = Library(root / "notes.openbook", settings=SETTINGS, embedder=HashEmbedder(64))
-    library.add(root / "documents")
+    library = opened(root)
     library.chat().ask("What does the heron eat?")
     options = ServeOptions(
         web=False, hosts=("testserver",), undo_seconds=600.0, requests_per_minute=1_000_000

@@ -81,6 +81,7 @@ _ADDED: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Properties that `json_form` adds."""
 
+_NONE: Final = "\0none"
 _PROBLEM: Final[Mapping[str, str]] = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -102,7 +103,7 @@ def reply(
     example: Any, *kinds: Kind, status: int = 200, description: str = "As asked for.", events: str = ""
 ) -> dict[int | str, dict[str, Any]]:
     """The replies of an operation: an example of the good one, events where it may be a stream, problems."""
-    content: dict[str, Any] = {"application/json": {"example": example}}
+    content: dict[str, Any] = {"application/json": {"example": _held(example)}}
     if events:
         content[EVENT_STREAM] = {"schema": _event_schema(ANSWER_EVENTS), "example": events}
     return {status: {"description": description, "content": content}, **documented(*kinds)}
@@ -159,6 +160,24 @@ def describe(api: FastAPI) -> None:
     api.openapi = openapi  # type: ignore[method-assign]
 
 
+def _held(value: Any) -> Any:
+    """The value with a word in the place of each None, which FastAPI would take out of an example."""
+    if isinstance(value, dict):
+        return {name: _held(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_held(item) for item in value]
+    return _NONE if value is None else value
+
+
+def _restored(value: Any) -> Any:
+    """Undo `_held`."""
+    if isinstance(value, dict):
+        return {name: _restored(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_restored(item) for item in value]
+    return None if value == _NONE else value
+
+
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The document with what FastAPI cannot know."""
     schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
@@ -179,4 +198,5 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
         "token": {"type": "http", "scheme": "bearer", "description": "The server's token, if it has one."}
     }
     document["security"] = [{}, {"token": []}]
-    return document
+    restored: dict[str, Any] = _restored(document)
+    return restored

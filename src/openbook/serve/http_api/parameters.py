@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from openbook.index.conversation_records import storable
 from openbook.serve.desk import Desk
 from openbook.serve.problems import LIBRARY_UNKNOWN, unknown
 
@@ -58,8 +59,8 @@ Question: TypeAlias = Annotated[
 
 
 def _of_one_line(text: str) -> str:
-    if len(text) > LONGEST_LINE or "\0" in text:
-        raise ValueError(f"expected at most {LONGEST_LINE:,} characters, and no NUL")
+    if len(text) > LONGEST_LINE or "\0" in text or storable(text) != text:
+        raise ValueError(f"expected at most {LONGEST_LINE:,} characters, no NUL and no half of a character")
     return text
 
 
