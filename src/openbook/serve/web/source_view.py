@@ -167,7 +167,7 @@ class SourceView:
             with self._body:
                 skeleton(6)
         try:
-            source = await self._desk.background.run(
+            source = await self._desk.background.run_long(
                 source_of, self._desk, spot, form, window_start=window_start
             )
         except OpenbookError as error:
