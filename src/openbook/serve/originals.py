@@ -1,10 +1,9 @@
-"""The file that a document came from, and the folders that a server may read on request.
+"""The file that a document came from, as far as a server may hand it out.
 
 A library is data: one that somebody else made may say that a document came
 from any path. A file is only handed out if, all links followed, it lies inside
 the source that its document belongs to, and that source is a folder or file
-which this library synchronises; a folder is only synchronised on request if it
-is one of those, or the server was told of it when it started.
+which this library synchronises.
 
 Refused: comparing paths as texts, which links and `..` lead out of.
 """
@@ -48,16 +47,6 @@ def is_changed(file: Path, seen: FileRecord) -> bool:
         return True
     with file.open("rb") as stream:
         return file_digest(stream, partial(blake2b, digest_size=16)).digest() != seen.content_hash
-
-
-def allowed_folder(desk: Desk, folder: str) -> Path | None:
-    """The folder, all links followed, if this server may read it on request; else None."""
-    path = resolved(folder) if Path(folder).is_absolute() else None
-    roots = [resolved(root) for root in desk.options.folders]
-    roots += [resolved(source.root) for source in desk.library.sources() if source.kind != "memory"]
-    if path is None or not any(root is not None and path.is_relative_to(root) for root in roots):
-        return None
-    return path
 
 
 def resolved(path: str | Path) -> Path | None:
