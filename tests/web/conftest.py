@@ -6,16 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from openbook.library import Library
 from openbook.settings import Settings
 from tests.web.serving import EXAMPLES, Visit, chromium, serving, visiting
 
+EXPECTED_MILLISECONDS = 30_000
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser for the tests of one module: its event loop would disturb those of others."""
+    """A browser for the tests of one module: its event loop would disturb those of others.
+
+    What is expected may take longer on a busy machine than Playwright's five seconds.
+    """
+    expect.set_options(timeout=EXPECTED_MILLISECONDS)
     with chromium() as browser:
         yield browser
 
