@@ -96,6 +96,13 @@ def test_a_tsne_can_be_cancelled_before_and_while_it_runs() -> None:
     before.cancel()
     with pytest.raises(Cancelled):
         before.coordinates()
+    for moment in (0.0, 0.05, 0.3):  # while the vectors are handed over, while Python starts
+        early = TsneRun(rows)
+        alarm = threading.Timer(moment, early.cancel)
+        alarm.start()
+        with pytest.raises(Cancelled):
+            early.coordinates()
+        alarm.join()
     begun = threading.Event()
 
     def progress(share: float) -> None:

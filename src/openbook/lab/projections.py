@@ -31,6 +31,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -243,6 +244,8 @@ class TsneRun:
         except BrokenPipeError:
             content = b""  # it ended early; what it said tells why
         self._end()
+        with suppress(BrokenPipeError):
+            stdin.close()
         listener.join()
         if self._cancelled:
             raise Cancelled("The layout was cancelled.")

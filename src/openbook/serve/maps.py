@@ -250,6 +250,9 @@ class Maps:
             tsne.state = "cancelled"
         except OpenbookError as error:
             tsne.note, tsne.state = str(error), "failed"
+        except Exception:  # noqa: BLE001
+            _LOG.exception("The t-SNE of %s failed.", self._name)
+            tsne.note, tsne.state = "The map could not be computed. The server's log says more.", "failed"
         else:
             tsne.note = self._keep(drawn, layout)
             tsne.layout = layout
