@@ -16,11 +16,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
-from openbook import __version__
 from openbook.events import Event
 from openbook.serve import problems
 from openbook.serve.http_api.replies import EVENT_STREAM
-from openbook.serve.http_api.shapes import ConversationKept
+from openbook.serve.http_api.shapes import VERSION, ConversationKept
 from openbook.serve.problems import MEDIA_TYPE, PREFIX, Kind, Problem
 
 TITLE: Final = "openbook"
@@ -147,7 +146,7 @@ def describe(api: FastAPI) -> None:
             api.openapi_schema = completed(
                 get_openapi(
                     title=TITLE,
-                    version=__version__,
+                    version=VERSION,
                     summary="An open-book exam for any language model, over your own documents.",
                     description=DESCRIPTION,
                     routes=api.routes,

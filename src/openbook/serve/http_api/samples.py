@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from openbook import __version__
 from openbook.events import RetrievalEvent, TokenEvent, VerificationEvent
 from openbook.index.conversation_records import Conversation, Turn
 from openbook.index.records import FileEntry
@@ -92,7 +91,7 @@ _FAILED: Final = FileEntry(
     None, "", "", "", 0, 0, "", "",
 )  # fmt: skip
 
-HEALTH: Final = json_form(shapes.Health("alive", __version__))
+HEALTH: Final = json_form(shapes.Health("alive", shapes.VERSION))
 READY: Final = json_form(shapes.Ready("ready", ("notes",)))
 LIBRARIES: Final = json_form(
     shapes.Libraries((shapes.LibraryEntry("notes", True, True, 13, 61, "all-MiniLM-L6-v2", ""),))

@@ -9,13 +9,12 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from openbook import __version__
 from openbook.serve.desk import Desk
 from openbook.serve.http_api import samples
 from openbook.serve.http_api.description import reply
 from openbook.serve.http_api.parameters import DeskParameter
 from openbook.serve.http_api.replies import Json
-from openbook.serve.http_api.shapes import Health, Libraries, LibraryEntry, Ready, Stats
+from openbook.serve.http_api.shapes import VERSION, Health, Libraries, LibraryEntry, Ready, Stats
 from openbook.serve.problems import NOT_READY, ProblemError
 from openbook.types import LibraryStatus
 
@@ -26,7 +25,7 @@ _STARTED: Final = time.monotonic()
 @router.get("/health", response_model=Health, responses=reply(samples.HEALTH), summary="Is it alive?")
 async def health() -> Response:
     """Answers as long as the server runs at all, whatever state its libraries are in."""
-    return Json(Health("alive", __version__))
+    return Json(Health("alive", VERSION))
 
 
 @router.get("/ready", response_model=Ready, responses=reply(samples.READY, NOT_READY), summary="Is it ready?")

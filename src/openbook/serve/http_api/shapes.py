@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+
+VERSION: Final = version("openbook")
+"""The version of openbook that is installed."""
 
 Strategy: TypeAlias = Literal["auto", "stuff", "refine", "map-reduce", "map-rerank"]
 
