@@ -17,8 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -26,7 +24,8 @@ from openbook.embedders import Embedders
 from openbook.errors import LibraryLocked, LibraryNotFound, ModelError, UsageError
 from openbook.index.derived import DerivedIndexes
 from openbook.index.ledger import LEDGER_NAME, Ledger
-from openbook.settings import STORED, Settings, load_settings
+from openbook.settings import Settings, load_settings, stored_settings, with_stored
+from openbook.tuned import ADAPTER, AdapterInUse
 from openbook.types import Answer, Hits, LibraryStatus, Outcome, Progress, Report, Verification
 
 if TYPE_CHECKING:
@@ -83,12 +82,15 @@ class Library:
             )
         chosen = settings if settings is not None else load_settings()
         self._ledger = Ledger(self.path / LEDGER_NAME, create=create)
-        self.settings = self._with_stored(chosen)
+        self._chosen = chosen
+        self._stored = stored_settings(self._ledger, chosen)
+        self.settings = with_stored(chosen, self._stored, self.path)
         self._embedders = Embedders(self.settings, embedder)
         self.embedder_given = embedder is not None
         self._models: OpenModels | None = None
         self._on_retry = on_retry
         self._opening = threading.Lock()
+        self._adapters = AdapterInUse()
         self._indexes = DerivedIndexes(
             self.path, self._ledger, surroundings_weight=self.settings.surroundings_weight
         )
@@ -220,41 +222,36 @@ class Library:
         `within` holds ids of chunks; nothing else is found then.
         Raises UsageError for an empty question or a wrong condition.
         """
-        from openbook.index.conversation_records import storable
-        from openbook.index.where import parse_where
-        from openbook.retrieve import Request, Retriever
+        return self.searcher().search(
+            question,
+            k=k,
+            where=where,
+            per_document=per_document,
+            explain=explain,
+            history=history,
+            within=within,
+        )
 
-        if not question.strip():
-            raise UsageError("The question is empty. Ask with at least one word.")
-        question, where = storable(question), [storable(condition) for condition in where]
-        history = [
-            replace(turn, question=storable(turn.question), meant=storable(turn.meant)) for turn in history
-        ]
-        self._indexes.refresh()
+    def searcher(self) -> Searcher:
+        """What searches the library as it is now, for those who look into a search (`openbook.lab`)."""
+        from openbook.searching import Searcher
+
+        self._refresh()  # before the embedder is chosen, so that it is that of the vectors in use
         embedder, notes = self._search_embedder()
-        meant, spelling_notes = self._spelled(question, embedder)
-        notes = (*notes, *spelling_notes)
-        request = Request(
-            meant,
-            k=_positive(k, self.settings.k, "k"),
+        adapter = None
+        if embedder is not None and ADAPTER in self._stored:
+            adapter, note = self._adapters.of(self._ledger, self._stored, embedder.fingerprint)
+            notes = (*notes, note)
+        return Searcher(
+            self._ledger,
+            self._indexes,
+            embedder,
+            notes,
+            k=self.settings.k,
             candidates=self.settings.candidates,
             cosine_weight=self.settings.cosine_weight,
-            per_document=per_document,
-            within=_both(self._ledger.select_chunk_ids(parse_where(where)) if where else None, within),
-            explain=explain,
+            adapter=adapter,
         )
-        retriever = Retriever(self._ledger, self._indexes.lexical, self._indexes.vectors)
-        embed = None if embedder is None else partial(embedder.embed, role="query")
-        context = 0.0
-        if history:
-            blend = retriever.blend(request, history, embed)
-            request = replace(request, earlier=blend.words, vector=blend.vector)
-            notes, context = (*notes, *blend.notes), blend.weight
-        hits = retriever.search(request, embed)
-        coverage = self._indexes.coverage()
-        if embedder is not None and coverage < 1:
-            notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")
-        return Hits(question, tuple(hits), meant, coverage if embedder is not None else 0.0, notes, context)
 
     def ask(
         self,
@@ -383,7 +380,7 @@ class Library:
 
     def status(self) -> LibraryStatus:
         """What the library holds, how complete it is, and which files have problems."""
-        self._indexes.refresh()
+        self._refresh()
         counts = self._ledger.counts()
         active = self._ledger.active_generation()
         return LibraryStatus(
@@ -438,6 +435,30 @@ class Library:
             name = self._indexes.restore_generation()
             self._indexes.publish_vectors()
             return name
+
+    # -- tuning ----------------------------------------------------------------
+
+    def tunings(self) -> list[Tuning]:
+        """The changes of settings that were adopted for this library and not taken back, oldest first."""
+        return tunings(self._ledger)
+
+    def adopt(
+        self,
+        changes: Mapping[str, float],
+        *,
+        adapter: Adapter | None = None,
+        measured: Mapping[str, float] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Tuning:
+        """Keep tuned settings (and an adapter) with the library, and what they replace for `undo_tuning`."""
+        with self._writing():
+            tuner = Tuner(self._ledger, self._indexes, self._rechunked(progress or _ignore))
+            return tuner.adopt(changes, adapter=adapter, measured=measured or {})
+
+    def undo_tuning(self, *, progress: Callable[[Progress], None] | None = None) -> Tuning:
+        """Restore what the newest tuning replaced, and return it. Raises UsageError if there is none."""
+        with self._writing():
+            return Tuner(self._ledger, self._indexes, self._rechunked(progress or _ignore)).undo()
 
     # -- closing ---------------------------------------------------------------
 
@@ -517,16 +538,14 @@ class Library:
         except LibraryLocked:
             return  # the writer brings the indexes up to date; search says how much is there
 
-    def _with_stored(self, settings: Settings) -> Settings:
-        """Let the settings that stored data depends on win over the user's.
-
-        A new library takes them from the user and keeps them.
-        """
+    def _refresh(self) -> None:
+        """See what other processes have committed: documents, and settings that a tuning changed."""
         stored = self._ledger.settings()
-        known: dict[str, str] = {name: stored[name] for name in STORED if name in stored}
-        if len(known) < len(STORED):
-            self._ledger.put_settings({n: str(getattr(settings, n)) for n in STORED if n not in known})
-        return settings.updated(known, source=f"the library {str(self.path)!r}")
+        if stored != self._stored:
+            self.settings = with_stored(self._chosen, stored, self.path)
+            self._indexes.reweigh(self.settings.surroundings_weight)
+            self._stored = stored
+        self._indexes.refresh()
 
     def _chunk(self, document: Document) -> list[Chunk]:
         from openbook.chunk import chunk_document
@@ -557,34 +576,17 @@ class Library:
 
     def _manner(self, options: AskOptions) -> Manner:
         from openbook.answering import Manner
+        from openbook.searching import positive
 
         most = self.settings.answer_tokens
         return Manner(
-            answer_tokens=min(_positive(options.get("answer_tokens"), most, "answer_tokens"), most),
+            answer_tokens=min(positive(options.get("answer_tokens"), most, "answer_tokens"), most),
             strategy=options.get("strategy") or self.settings.strategy,
             threshold=self.settings.answer_threshold,
             model_threshold=self.settings.model_threshold,
             parallel=self.settings.parallel,
             strict=options.get("strict", False),
         )
-
-    def _spelled(self, question: str, embedder: Embedder | None) -> tuple[str, tuple[str, ...]]:
-        """The question with misspelt words put right, and a note that says which."""
-        from openbook.index.spelling import corrected, corrections
-
-        tokenizer = embedder.tokenizer if embedder is not None else None
-        if tokenizer is None:
-            return question, ()
-        lexical = self._indexes.lexical
-        language = lexical.languages[0] if lexical.languages else ""
-        found = corrections(
-            question,
-            terms=lambda text: lexical.content_words(text, language),
-            frequencies=lexical.frequencies,
-            is_word=lambda word: len(tokenizer.encode(word, add_special_tokens=False).ids) == 1,
-        )
-        notes = tuple(f"Searched for {right!r} instead of {wrong!r}." for wrong, right in found.items())
-        return corrected(question, found), notes
 
     def _problems(self) -> Iterator[Outcome]:
         for source in self._ledger.sources():
@@ -601,24 +603,6 @@ class Library:
                 with suppress(FileNotFoundError):  # a writer in another process replaces files meanwhile
                     sizes[key] = sizes.get(key, 0) + (Path(folder) / name).stat().st_size
         return sizes
-
-
-def _both(selected: NDArray[np.int64] | None, within: Collection[int] | None) -> NDArray[np.int64] | None:
-    """The sorted ids that are in both, where both are given."""
-    if within is None:
-        return selected
-    import numpy as np
-
-    wanted = np.unique(np.fromiter(within, dtype=np.int64, count=len(within)))
-    return wanted if selected is None else np.intersect1d(selected, wanted, assume_unique=True)
-
-
-def _positive(value: int | None, default: int, name: str) -> int:
-    if value is None:
-        return default
-    if value < 1:
-        raise UsageError(f"{name} is {value!r}; expected 1 or more.")
-    return value
 
 
 def _ignore(progress: Progress) -> None:

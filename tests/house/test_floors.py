@@ -15,7 +15,7 @@ STAGES = {"read", "chunk", "embed", "index", "answer"}
 BESIDE_STAGES = {"settings", "backends", "json_form", "wording", "snippets"}
 JOINING = {
     "retrieve", "sync", "vectorize", "embedders", "language_models", "follow_up", "answering", "writing",
-    "asking", "conversing", "conversation_export", "researching", "extracting", "batching",
+    "asking", "conversing", "searching", "conversation_export", "researching", "extracting", "batching",
 }  # fmt: skip
 """Where stages meet. Among themselves they may call each other; `Library` is above them."""
 FLOORS = (
