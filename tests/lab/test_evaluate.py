@@ -114,3 +114,14 @@ def test_questions_with_quotes(library: Library) -> None:
     assert "parking.md does not hold the gold quote 'needs blue toner'" in evaluation.notes[0]
     assert [moment.stage for moment in moments] == ["searching"] * 3 + ["asking"] * 3
     assert evaluation.latency_ms["p50"] <= evaluation.latency_ms["p95"]
+
+
+def test_measures_are_the_means_of_the_values_of_their_questions(library: Library) -> None:
+    queries = {"c<::>1": "paid holiday days a year", "c<::>2": "blue toner printer", "d": "parking"}
+    grades = {"c<::>1": {"holidays.md": 1}, "c<::>2": {"holidays.md": 1}, "d": {"parking.md": 2}}
+    evaluation = evaluate_beir(library, beir(queries, grades))
+    for name, values in evaluation.questions.items():
+        assert list(values) == list(queries)
+        assert evaluation.measures[name] == pytest.approx(sum(values.values()) / 3)
+    assert evaluation.questions["hit@1"] == {"c<::>1": 1.0, "c<::>2": 0.0, "d": 1.0}
+    assert evaluation.clusters == {"c<::>1": "c", "c<::>2": "c"}

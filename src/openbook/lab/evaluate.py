@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from openbook.lab.labelled_sets import KINDS, BeirSet, Gold, LabelledAnswer, Question
-from openbook.lab.measures import auroc, best_f1, not_found_f1, percentile, ranking_measures
+from openbook.lab.measures import auroc, best_f1, means, not_found_f1, percentile, ranking_values
 from openbook.lab.quotes import NormalisedText, covers, normalise
 from openbook.types import Progress
 
@@ -28,6 +28,8 @@ DEEP: Final = 100
 """Hits looked through for recall@100 and for answers that stand further down."""
 
 Watcher = Callable[[Progress], None]
+Values: TypeAlias = Mapping[str, Mapping[str, float]]
+"""Measure → question's id → value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ class Evaluation:
     counts: Mapping[str, int]
     groups: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    questions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    group_questions: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate_beir(library: Library, labelled: BeirSet, *, progress: Watcher = lambda _: None) -> Evaluation:
@@ -65,14 +70,23 @@ def evaluate_beir(library: Library, labelled: BeirSet, *, progress: Watcher = la
             alone[query] = _ranked_documents(library.search(text, k=DEEP, per_document=1))
         progress(Progress("searching", number, len(labelled.queries)))
     grades = {query: labelled.grades[query] for query in labelled.queries}
-    measures: dict[str, float | None] = dict(ranking_measures(grades, runs))
+    values = ranking_values(grades, runs)
+    measures: dict[str, float | None] = dict(means(values))
     counts = {"queries": len(runs), "documents": library.status().documents}
     if labelled.answers:
         found, more = _measure_answers(library, labelled.answers, progress)
         measures |= found
         counts |= more
-    groups = _history_groups(grades, runs, alone) if alone else {}
-    return Evaluation(measures, clock.latency(), counts, groups)
+    grouped = _history_groups(grades, runs, alone) if alone else {}
+    return Evaluation(
+        measures,
+        clock.latency(),
+        counts,
+        {name: means(of) for name, of in grouped.items()},
+        questions=values,
+        group_questions=grouped,
+        clusters=labelled.clusters(),
+    )
 
 
 def evaluate_questions(
@@ -99,12 +113,13 @@ def evaluate_questions(
             deep = library.search(question.text, k=DEEP, history=question.history)
             in_context[question.id] = judge.run(question, page, deep)
         progress(Progress("searching", number, len(searched)))
-    groups: dict[str, Mapping[str, float]] = {
-        kind: ranking_measures({q.id: _part_grades(q) for q in chosen}, runs)
+    grouped: dict[str, Values] = {
+        kind: ranking_values({q.id: _part_grades(q) for q in chosen}, runs)
         for kind in KINDS
         if (chosen := [question for question in searched if question.kind == kind])
     }
-    groups |= _turn_groups(searched, runs, in_context)
+    grouped |= _turn_groups(searched, runs, in_context)
+    groups = {name: means(of) for name, of in grouped.items()}
     measures: dict[str, float | None] = dict(groups.get("answerable", {}))
     asked = [question for question in questions if question.kind in ("answerable", "unanswerable")]
     confidences: dict[bool, list[float]] = {True: [], False: []}
@@ -113,7 +128,16 @@ def evaluate_questions(
         progress(Progress("asking", number, len(asked)))
     measures |= _refusal_measures(library, confidences[True], confidences[False])
     counts = {kind: sum(question.kind == kind for question in questions) for kind in KINDS}
-    return Evaluation(measures, clock.latency(), counts, groups, judge.notes())
+    return Evaluation(
+        measures,
+        clock.latency(),
+        counts,
+        groups,
+        judge.notes(),
+        questions=grouped.get("answerable", {}),
+        group_questions=grouped,
+        clusters={question.id: question.conversation for question in questions if question.conversation},
+    )
 
 
 def _ranked_documents(hits: Iterable[Hit]) -> list[str]:
@@ -126,15 +150,15 @@ def _history_groups(
     grades: Mapping[str, Mapping[str, int]],
     runs: Mapping[str, Sequence[str]],
     alone: Mapping[str, Sequence[str]],
-) -> dict[str, Mapping[str, float]]:
+) -> dict[str, Values]:
     """Measures of the first questions of conversations, and of the later ones with and without history."""
     first = {query: judged for query, judged in grades.items() if query not in alone}
     later = {query: judged for query, judged in grades.items() if query in alone}
-    groups: dict[str, Mapping[str, float]] = {}
+    groups: dict[str, Values] = {}
     if first:
-        groups["first questions"] = ranking_measures(first, runs)
-    groups["follow-ups"] = ranking_measures(later, runs)
-    groups["follow-ups alone"] = ranking_measures(later, alone)
+        groups["first questions"] = ranking_values(first, runs)
+    groups["follow-ups"] = ranking_values(later, runs)
+    groups["follow-ups alone"] = ranking_values(later, alone)
     return groups
 
 
@@ -142,16 +166,16 @@ def _turn_groups(
     questions: Sequence[Question],
     runs: Mapping[str, Sequence[str]],
     in_context: Mapping[str, Sequence[str]],
-) -> dict[str, Mapping[str, float]]:
+) -> dict[str, Values]:
     """Measures by turn of a conversation, from the second on, with and without history."""
     turns: dict[int, dict[str, dict[str, int]]] = {}
     for question in questions:
         if question.history:
             turns.setdefault(len(question.history) + 1, {})[question.id] = _part_grades(question)
-    groups: dict[str, Mapping[str, float]] = {}
+    groups: dict[str, Values] = {}
     for turn, grades in sorted(turns.items()):
-        groups[f"turn {turn}"] = ranking_measures(grades, in_context)
-        groups[f"turn {turn} alone"] = ranking_measures(grades, runs)
+        groups[f"turn {turn}"] = ranking_values(grades, in_context)
+        groups[f"turn {turn} alone"] = ranking_values(grades, runs)
     return groups
 
 

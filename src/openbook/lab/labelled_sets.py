@@ -30,6 +30,8 @@ from openbook.types import Document, Exchange
 
 QuestionKind = Literal["answerable", "unanswerable", "conversation", "multi"]
 KINDS: Final = ("answerable", "unanswerable", "conversation", "multi")
+_TURN: Final = "<::>"
+"""Between a conversation and the number of a turn in the ids of queries (Katsis et al. 2025, MTRAG)."""
 _SPEAKER: Final = re.compile(r"^\|(\w+)\|:", re.MULTILINE)
 
 
@@ -47,7 +49,8 @@ class Question:
 
     `needs` holds one group of gold quotes for each thing that must be found;
     any quote of a group will do. Unanswerable questions need nothing.
-    `history` holds what was asked before in the same conversation.
+    `history` holds what was asked before in the same conversation, and
+    `conversation` names it; "" where the question stands alone.
     """
 
     id: str
@@ -55,6 +58,7 @@ class Question:
     text: str
     needs: tuple[tuple[Gold, ...], ...] = ()
     history: tuple[Exchange, ...] = ()
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ class BeirSet:
     grades: dict[str, dict[str, int]]
     answers: tuple[LabelledAnswer, ...] = ()
     histories: Mapping[str, tuple[Exchange, ...]] = field(default_factory=dict)
+
+    def clusters(self) -> dict[str, str]:
+        """The conversation of each query that is one's turn: ids such as "a1<::>3" name it, as MTRAG does."""
+        return {query: query.rpartition(_TURN)[0] for query in self.queries if _TURN in query}
 
     def documents(self) -> Iterator[Document]:
         """Yield the corpus; a document's path is its id."""
@@ -142,7 +150,9 @@ def read_questions(path: Path) -> tuple[Question, ...]:
                 for position, turn in enumerate(row.get("turns", ()), start=1):
                     needs = ((_gold(turn, path, number),),)
                     asked = _asked(turn, path, number)
-                    questions.append(Question(f"{name}.{position}", "conversation", asked, needs, history))
+                    questions.append(
+                        Question(f"{name}.{position}", "conversation", asked, needs, history, name)
+                    )
                     history = (*history, Exchange(asked))
             case "multi":
                 parts = tuple((_gold(part, path, number),) for part in row.get("parts", ()))

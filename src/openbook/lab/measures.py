@@ -37,16 +37,27 @@ def ranking_measures(
 ) -> dict[str, float]:
     """Return the mean of every ranking measure over the queries of `grades`.
 
+    See `ranking_values`, which gives them for each query.
+    """
+    return means(ranking_values(grades, runs))
+
+
+def ranking_values(
+    grades: Mapping[str, Mapping[str, int]], runs: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, float]]:
+    """Return measure → query → value, for every query of `grades`, in their order.
+
     `grades` maps query → document → grade; `runs` maps query → documents, best
     first, none twice. A query without a run counts as finding nothing. "hit@k"
-    is the share of queries with a relevant document among the first k, "mrr"
-    the mean of 1/rank of the first. Raises MissingExtra without ir-measures.
+    is 1 with a relevant document among the first k, "mrr" 1/rank of the first.
+    Raises MissingExtra without ir-measures.
     """
     try:
         import ir_measures
     except ImportError as error:
         raise MissingExtra("Measuring", extra="eval") from error
     measures = _measures()
+    names = {measure: name for name, measure in measures.items()}
     qrels = [
         ir_measures.Qrel(query, document, grade)
         for query, judged in grades.items()
@@ -55,10 +66,18 @@ def ranking_measures(
     run = [
         ir_measures.ScoredDoc(query, document, float(-rank))
         for query, documents in runs.items()
+        if query in grades
         for rank, document in enumerate(documents)
     ]
-    found = ir_measures.calc_aggregate(list(measures.values()), qrels, run)
-    return {name: float(found[measure]) for name, measure in measures.items()}
+    values = {name: dict.fromkeys(grades, 0.0) for name in measures}
+    for found in ir_measures.iter_calc(list(measures.values()), qrels, run):
+        values[names[found.measure]][found.query_id] = float(found.value)
+    return values
+
+
+def means(values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each measure over its questions; not a number (nan) where there are none."""
+    return {name: math.fsum(of.values()) / len(of) if of else math.nan for name, of in values.items()}
 
 
 def _measures() -> dict[str, Measure]:

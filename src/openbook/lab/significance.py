@@ -101,7 +101,7 @@ def paired_difference(
     """
     if len(new) != len(old):
         raise UsageError(
-            f"{len(new)} new values cannot be paired with {len(old)} old ones; expected one for each question."
+            f"{len(new)} new values cannot be paired with {len(old)} old ones; expected one a question each."
         )
     differences = _checked(new, level, rounds) - _checked(old, level, rounds)
     sums, sizes = _grouped(differences, groups)
