@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -24,14 +25,16 @@ from openbook.embedders import Embedders
 from openbook.errors import LibraryLocked, LibraryNotFound, ModelError, UsageError
 from openbook.index.derived import DerivedIndexes
 from openbook.index.ledger import LEDGER_NAME, Ledger
-from openbook.settings import Settings, load_settings, stored_settings, with_stored
-from openbook.tuned import ADAPTER, AdapterInUse
+from openbook.settings import Settings, load_settings, to_store, with_stored
+from openbook.standing import library_status
+from openbook.tuned import ADAPTER, AdapterInUse, Tuner, rechunk, tunings
 from openbook.types import Answer, Hits, LibraryStatus, Outcome, Progress, Report, Verification
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from openbook.adapting import Adapter
     from openbook.answer.language_model import LanguageModel
     from openbook.answering import Manner
     from openbook.asking import AskOptions
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from openbook.index.ledger_listing import FileFilter
     from openbook.index.records import ChunkRecord, DocumentRecord, FileEntry, FileRecord, Source
     from openbook.language_models import OpenModels
+    from openbook.searching import Searcher
+    from openbook.tuned import Tuning
     from openbook.types import Chunk, Document, Exchange, FloatMatrix
     from openbook.vectorize import Embedded
 
@@ -83,8 +88,10 @@ class Library:
         chosen = settings if settings is not None else load_settings()
         self._ledger = Ledger(self.path / LEDGER_NAME, create=create)
         self._chosen = chosen
-        self._stored = stored_settings(self._ledger, chosen)
-        self.settings = with_stored(chosen, self._stored, self.path)
+        if missing := to_store(chosen, self._ledger.settings()):
+            self._ledger.put_settings(missing)
+        self._stored = self._ledger.settings()
+        self.settings = with_stored(chosen, self._stored, place=self.path)
         self._embedders = Embedders(self.settings, embedder)
         self.embedder_given = embedder is not None
         self._models: OpenModels | None = None
@@ -381,23 +388,7 @@ class Library:
     def status(self) -> LibraryStatus:
         """What the library holds, how complete it is, and which files have problems."""
         self._refresh()
-        counts = self._ledger.counts()
-        active = self._ledger.active_generation()
-        return LibraryStatus(
-            path=str(self.path),
-            documents=counts.documents,
-            chunks=counts.chunks,
-            embedded=self._indexes.embedded_chunks(),
-            sequence=self._ledger.sequence,
-            sources=tuple(source.root for source in self._ledger.sources()),
-            outcomes=self._ledger.outcome_counts(),
-            problems=tuple(self._problems()),
-            model=active.name if active else "",
-            fingerprint=active.fingerprint if active else "",
-            generations=tuple(f"{g.name}: {g.state}" for g in self._ledger.generations()),
-            behind=self._indexes.behind(),
-            bytes=self._sizes(),
-        )
+        return library_status(self.path, self._ledger, self._indexes)
 
     # -- moving ----------------------------------------------------------------
 
@@ -452,13 +443,12 @@ class Library:
     ) -> Tuning:
         """Keep tuned settings (and an adapter) with the library, and what they replace for `undo_tuning`."""
         with self._writing():
-            tuner = Tuner(self._ledger, self._indexes, self._rechunked(progress or _ignore))
-            return tuner.adopt(changes, adapter=adapter, measured=measured or {})
+            return self._tuner(progress).adopt(changes, adapter=adapter, measured=measured or {})
 
     def undo_tuning(self, *, progress: Callable[[Progress], None] | None = None) -> Tuning:
         """Restore what the newest tuning replaced, and return it. Raises UsageError if there is none."""
         with self._writing():
-            return Tuner(self._ledger, self._indexes, self._rechunked(progress or _ignore)).undo()
+            return self._tuner(progress).undo()
 
     # -- closing ---------------------------------------------------------------
 
@@ -538,22 +528,29 @@ class Library:
         except LibraryLocked:
             return  # the writer brings the indexes up to date; search says how much is there
 
+    def _tuner(self, progress: Callable[[Progress], None] | None) -> Tuner:
+        def chunk_anew(tokens: int) -> None:
+            rechunk(self._ledger, partial(self._chunk, max_tokens=tokens))
+            self._finish([], 0, progress or _ignore, time.monotonic())
+
+        return Tuner(self._ledger, self._indexes, chunk_anew)
+
     def _refresh(self) -> None:
         """See what other processes have committed: documents, and settings that a tuning changed."""
         stored = self._ledger.settings()
         if stored != self._stored:
-            self.settings = with_stored(self._chosen, stored, self.path)
+            self.settings = with_stored(self._chosen, stored, place=self.path)
             self._indexes.reweigh(self.settings.surroundings_weight)
             self._stored = stored
         self._indexes.refresh()
 
-    def _chunk(self, document: Document) -> list[Chunk]:
+    def _chunk(self, document: Document, max_tokens: int | None = None) -> list[Chunk]:
         from openbook.chunk import chunk_document
 
         embedder = self._embedders.configured()
         return chunk_document(
             document,
-            max_tokens=self.settings.chunk_tokens,
+            max_tokens=max_tokens or self.settings.chunk_tokens,
             tokenizer=embedder.tokenizer if embedder is not None else None,
         )
 
@@ -587,22 +584,6 @@ class Library:
             parallel=self.settings.parallel,
             strict=options.get("strict", False),
         )
-
-    def _problems(self) -> Iterator[Outcome]:
-        for source in self._ledger.sources():
-            for record in self._ledger.files(source.id).values():
-                if record.outcome in ("failed", "skipped", "empty"):
-                    yield Outcome(record.path, record.outcome, record.reason, record.document_id)
-
-    def _sizes(self) -> dict[str, int]:
-        sizes = {"ledger": 0, "lexical": 0, "vectors": 0}
-        for folder, _, files in os.walk(self.path):
-            part = Path(folder).relative_to(self.path).parts
-            for name in files:
-                key = part[0] if part else "ledger"
-                with suppress(FileNotFoundError):  # a writer in another process replaces files meanwhile
-                    sizes[key] = sizes.get(key, 0) + (Path(folder) / name).stat().st_size
-        return sizes
 
 
 def _ignore(progress: Progress) -> None:

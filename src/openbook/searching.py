@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from openbook.errors import UsageError
+from openbook.errors import ModelError, UsageError
 from openbook.index.conversation_records import storable
 from openbook.index.where import parse_where
 from openbook.retrieve import Request, Retriever
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from openbook.adapting import Adapter
     from openbook.embed import Embedder
     from openbook.index.derived import DerivedIndexes
     from openbook.index.ledger import Ledger
-    from openbook.types import Exchange
+    from openbook.types import Exchange, FloatMatrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Searcher:
     """The search of one library. `embedder` is None where only words are searched; `notes` say why.
 
     `indexes` have caught up with the ledger. `k`, `candidates` and
-    `cosine_weight` are the library's settings.
+    `cosine_weight` are the library's settings. `adapter` maps the vector that is
+    searched for; where a question was blended with earlier ones, the blend.
     """
 
     ledger: Ledger
@@ -41,6 +43,7 @@ class Searcher:
     k: int
     candidates: int
     cosine_weight: float
+    adapter: Adapter | None = None
 
     def search(
         self,
@@ -57,29 +60,60 @@ class Searcher:
         if not question.strip():
             raise UsageError("The question is empty. Ask with at least one word.")
         question, where = storable(question), [storable(condition) for condition in where]
-        meant, spelling_notes = self._spelled(question)
-        notes = (*self.notes, *spelling_notes)
-        request = Request(
-            meant,
+        allowed = _both(self.ledger.select_chunk_ids(parse_where(where)) if where else None, within)
+        request, notes, context = self._understood(question, history, allowed)
+        request = replace(
+            request,
             k=positive(k, self.k, "k"),
-            candidates=self.candidates,
-            cosine_weight=self.cosine_weight,
             per_document=per_document,
-            within=_both(self.ledger.select_chunk_ids(parse_where(where)) if where else None, within),
             explain=explain,
+            vector=self._adapted(request.vector),
         )
-        retriever = Retriever(self.ledger, self.indexes.lexical, self.indexes.vectors)
-        embed = None if self.embedder is None else partial(self.embedder.embed, role="query")
-        context = 0.0
-        if history:
-            blend = retriever.blend(request, [_storable(exchange) for exchange in history], embed)
-            request = replace(request, earlier=blend.words, vector=blend.vector)
-            notes, context = (*notes, *blend.notes), blend.weight
-        hits = retriever.search(request, embed)
+        embed = self._embed if self.embedder is not None else None
+        hits = self._retriever().search(request, embed)
         coverage = self.indexes.coverage()
         if embed is not None and coverage < 1:
             notes = (*notes, f"{coverage:.0%} of the library has vectors so far; words found the rest.")
-        return Hits(question, tuple(hits), meant, coverage if embed is not None else 0.0, notes, context)
+        return Hits(
+            question, tuple(hits), request.question, coverage if embed is not None else 0.0, notes, context
+        )
+
+    def understood(self, question: str, history: Sequence[Exchange] = ()) -> Request:
+        """What is searched for when this is asked, its vector included, before any adapter changes it."""
+        request, _, _ = self._understood(storable(question), history, None)
+        if request.vector is None and self.embedder is not None:
+            request = replace(request, vector=self.embedder.embed([request.question], "query")[0])
+        return request
+
+    def _understood(
+        self, question: str, history: Sequence[Exchange], within: NDArray[np.int64] | None
+    ) -> tuple[Request, tuple[str, ...], float]:
+        """What is searched for, notes, and the share of earlier questions in it."""
+        meant, spelling_notes = self._spelled(question)
+        notes = (*self.notes, *spelling_notes)
+        request = Request(meant, candidates=self.candidates, cosine_weight=self.cosine_weight, within=within)
+        if not history:
+            return request, notes, 0.0
+        embed = None if self.embedder is None else partial(self.embedder.embed, role="query")
+        blend = self._retriever().blend(request, [_storable(exchange) for exchange in history], embed)
+        request = replace(request, earlier=blend.words, vector=blend.vector)
+        return request, (*notes, *blend.notes), blend.weight
+
+    def _retriever(self) -> Retriever:
+        return Retriever(self.ledger, self.indexes.lexical, self.indexes.vectors)
+
+    def _embed(self, texts: Sequence[str]) -> FloatMatrix:
+        """Vectors to search for. Called only where there is an embedder."""
+        if self.embedder is None:
+            raise ModelError("This library is searched by words alone, so nothing can be embedded.")
+        rows = self.embedder.embed(texts, "query")
+        return rows if self.adapter is None else self.adapter.adapted(rows)
+
+    def _adapted(self, vector: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        if vector is None or self.adapter is None:
+            return vector
+        mapped: NDArray[np.float32] = self.adapter.adapted(vector[None])[0]
+        return mapped
 
     def _spelled(self, question: str) -> tuple[str, tuple[str, ...]]:
         """The question with misspelt words put right, and a note that says which."""

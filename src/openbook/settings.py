@@ -26,6 +26,15 @@ from openbook.errors import UsageError
 STORED: Final = ("chunk_tokens", "cosine_weight", "surroundings_weight")
 """Settings that a library keeps with its data, because its indexes depend on them."""
 
+TUNABLE: Final = ("candidates", "answer_threshold")
+"""Settings that a library keeps once `openbook tune` has found better ones for it.
+
+What a library keeps wins over the user's own, until `openbook tune --undo`.
+"""
+
+MOST_CANDIDATES: Final = 10_000
+"""A library made by somebody else must not be able to ask for more memory than there is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -146,6 +155,8 @@ class Settings:
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"Setting {name} is {getattr(self, name)!r}; expected 1 or more.")
+        if self.candidates > MOST_CANDIDATES:
+            raise UsageError(f"Setting candidates is {self.candidates!r}; expected 1 to {MOST_CANDIDATES}.")
         strategies = ("auto", "stuff", "refine", "map-reduce", "map-rerank")
         if self.strategy not in strategies:
             raise UsageError(f"Setting strategy is {self.strategy!r}; expected {', '.join(strategies)}.")
@@ -171,6 +182,17 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     named = {f"OPENBOOK_{name.upper()}": name for name in known}
     changes = {named[key]: value for key, value in environment.items() if key in named}
     return settings.updated(changes, source="the environment (OPENBOOK_…)")
+
+
+def with_stored(settings: Settings, stored: Mapping[str, str], *, place: Path) -> Settings:
+    """Let what the library at `place` keeps win over the user's settings. Raises UsageError."""
+    known = {name: stored[name] for name in (*STORED, *TUNABLE) if name in stored}
+    return settings.updated(known, source=f"the library {str(place)!r}")
+
+
+def to_store(settings: Settings, stored: Mapping[str, str]) -> dict[str, str]:
+    """What a library has to keep of these settings and does not yet."""
+    return {name: str(getattr(settings, name)) for name in STORED if name not in stored}
 
 
 def settings_path(environment: Mapping[str, str]) -> Path:

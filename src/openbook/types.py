@@ -395,6 +395,7 @@ class LibraryStatus:
     `outcomes` counts files by their last outcome; `problems` lists those that
     failed, were skipped or hold no text. `bytes` is the size on disk by part.
     `behind` names derived indexes that have yet to catch up with the ledger.
+    `tunings` says what `openbook tune` changed, oldest first.
     """
 
     path: str
@@ -410,6 +411,7 @@ class LibraryStatus:
     generations: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
     bytes: Mapping[str, int] = field(default_factory=dict)
+    tunings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

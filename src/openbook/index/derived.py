@@ -76,6 +76,17 @@ class DerivedIndexes:
         if vectors is not None:
             vectors.catch_up(self._ledger)
 
+    def reweigh(self, surroundings_weight: float) -> None:
+        """From now on hold vectors that borrow so much from their neighbours.
+
+        An index made with another weight is empty until `publish_vectors` has built it anew
+        from the ledger, or until another process has.
+        """
+        with self._opening:
+            if surroundings_weight != self._surroundings_weight:
+                self._surroundings_weight = surroundings_weight
+                self._vectors, self._generation = None, None
+
     def activate(self, generation: Generation) -> None:
         """Let a complete generation serve. Its index is built first, so that no search waits for it.
 

@@ -29,6 +29,7 @@ from openbook.index import (
     ledger_conversations,
     ledger_documents,
     ledger_listing,
+    ledger_settings,
     ledger_sources,
     ledger_vectors,
 )
@@ -120,9 +121,24 @@ class Ledger:
             return ledger_documents.changes_since(connection, sequence)
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that are kept with the library."""
+        """Return the settings that are kept with the library, without what `kept` returns."""
         with self._connections.reading() as connection:
-            return dict(connection.execute("SELECT name, value FROM settings ORDER BY name").fetchall())
+            return ledger_settings.settings(connection)
+
+    def kept(self, name: str) -> str | None:
+        """Return the long text under a name that begins with "kept:", None if there is none."""
+        with self._connections.reading() as connection:
+            return ledger_settings.kept(connection, name)
+
+    def kept_names(self, prefix: str) -> list[str]:
+        """Return the names with this prefix under which `kept` finds something."""
+        with self._connections.reading() as connection:
+            return ledger_settings.kept_names(connection, prefix)
+
+    def change_settings(self, changes: Mapping[str, str | None]) -> None:
+        """Add, replace or, with None, delete settings and kept texts."""
+        with self._connections.writing() as connection:
+            ledger_settings.change_settings(connection, changes)
 
     def put_settings(self, settings: Mapping[str, str]) -> None:
         """Add or replace settings."""
