@@ -1,35 +1,59 @@
-"""Labelled sets: questions with what a good search should find.
+"""Labelled sets: questions with what a good search should find, and what a good answer should say.
 
 Two forms are read. A *BEIR folder* holds `corpus.jsonl` (`_id`, `title`,
 `text`), `queries.jsonl` (`_id`, `text`) and `qrels.tsv` (query, document,
 grade), and here also `answers.jsonl` where answers were labelled. A query may
 be a conversation so far: its turns begin with "|user|:" (or another speaker's
 name) at the beginning of a line, and the last one is asked. A *questions file*
-holds one JSON object a line, of one of four kinds:
+(JSON lines, CSV, or a question a line) holds a question in each row, with what is known of it:
+
+    question       what is asked; alone, it is an unlabelled question
+    path           the document that answers, as the library names it; file is the same
+    page, heading  where in that document
+    quote          a verbatim quote that answers, with or without a path
+    answer         a reference answer in free text (a list holds several)
+    unanswerable   true where the documents do not answer
+    id, also       a name; other places that answer: [{path, page, heading, quote}]
+
+or, where a row says its `kind`, one of these:
 
     answerable     question, file, quote; also: [{file, quote}] are other places that answer
     unanswerable   question
     conversation   turns: [{question, file, quote}], asked one after the other
     multi          question, parts: [{file, quote}], all of which are needed
 
-Refused: a form of our own, and reading a corpus into memory (it may be large).
+Refused: reading a corpus into memory (it may be large).
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from openbook.errors import UsageError
+from openbook.lab.question_rows import (
+    Row,
+    check_names,
+    json_rows,
+    rows,
+    text_of,
+    texts_of,
+    truth_of,
+    whole_number_of,
+    wrong,
+)
 from openbook.types import Document, Exchange
 
-QuestionKind = Literal["answerable", "unanswerable", "conversation", "multi"]
+QuestionKind = Literal["answerable", "unanswerable", "conversation", "multi", "unlabelled"]
 KINDS: Final = ("answerable", "unanswerable", "conversation", "multi")
+"""The kinds that a row may name; a question without any label is "unlabelled"."""
+_FIELDS: Final = (
+    "id", "question", "path", "file", "page", "heading", "quote", "answer", "unanswerable", "also",
+)  # fmt: skip
 _TURN: Final = "<::>"
 """Between a conversation and the number of a turn in the ids of queries (Katsis et al. 2025, MTRAG)."""
 _SPEAKER: Final = re.compile(r"^\|(\w+)\|:", re.MULTILINE)
@@ -37,10 +61,17 @@ _SPEAKER: Final = re.compile(r"^\|(\w+)\|:", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A verbatim quote from a file that answers a question, or a part of it."""
+    """A place that answers a question, or a part of it.
+
+    It is a verbatim quote from a file; or, without a `quote`, the file, or
+    its page (a number from 1), or its section under a heading. Without a `file`
+    the quote may stand in any document.
+    """
 
     file: str
-    quote: str
+    quote: str = ""
+    page: int | None = None
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +80,7 @@ class Question:
 
     `needs` holds one group of gold quotes for each thing that must be found;
     any quote of a group will do. Unanswerable questions need nothing.
+    `references` are answers in free text, any of which will do.
     `history` holds what was asked before in the same conversation, and
     `conversation` names it; "" where the question stands alone.
     """
@@ -59,16 +91,21 @@ class Question:
     needs: tuple[tuple[Gold, ...], ...] = ()
     history: tuple[Exchange, ...] = ()
     conversation: str = ""
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledAnswer:
-    """A question with the sentences that annotators selected; none where it cannot be answered."""
+    """A question with the sentences that annotators selected; none where it cannot be answered.
+
+    `references` are answers in free text, any of which will do.
+    """
 
     id: str
     question: str
     answerable: bool
     selected: tuple[str, ...]
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +128,8 @@ class BeirSet:
     def documents(self) -> Iterator[Document]:
         """Yield the corpus; a document's path is its id."""
         path = self.folder / "corpus.jsonl"
-        for number, row in _rows(path):
-            name, text = _field(row, "_id", path, number), _field(row, "text", path, number)
+        for number, row in json_rows(path):
+            name, text = text_of(row, "_id", path, number), text_of(row, "text", path, number)
             yield Document(
                 path=name,
                 text=text,
@@ -119,7 +156,8 @@ def read_beir(folder: Path, *, queries: str = "queries.jsonl") -> BeirSet:
         grades.setdefault(query, {})[document] = grade
     path = folder / queries
     texts = {
-        _field(row, "_id", path, number): _field(row, "text", path, number) for number, row in _rows(path)
+        text_of(row, "_id", path, number): text_of(row, "text", path, number)
+        for number, row in json_rows(path)
     }
     judged = {query: text for query, text in texts.items() if query in grades}
     if not judged:
@@ -137,33 +175,88 @@ def read_beir(folder: Path, *, queries: str = "queries.jsonl") -> BeirSet:
 def read_questions(path: Path) -> tuple[Question, ...]:
     """Read a questions file; every turn of a conversation is a question of its own. Raises UsageError."""
     questions: list[Question] = []
-    for number, row in _rows(path):
-        name = str(row.get("id", number))
-        match row.get("kind"):
-            case "answerable":
-                golds = [_gold(place, path, number) for place in (row, *row.get("also", ()))]
-                questions.append(Question(name, "answerable", _asked(row, path, number), (tuple(golds),)))
-            case "unanswerable":
-                questions.append(Question(name, "unanswerable", _asked(row, path, number)))
-            case "conversation":
-                history: tuple[Exchange, ...] = ()
-                for position, turn in enumerate(row.get("turns", ()), start=1):
-                    needs = ((_gold(turn, path, number),),)
-                    asked = _asked(turn, path, number)
-                    questions.append(
-                        Question(f"{name}.{position}", "conversation", asked, needs, history, name)
-                    )
-                    history = (*history, Exchange(asked))
-            case "multi":
-                parts = tuple((_gold(part, path, number),) for part in row.get("parts", ()))
-                questions.append(Question(name, "multi", _asked(row, path, number), parts))
-            case other:
-                raise UsageError(
-                    f"{str(path)!r}, line {number}: kind is {other!r}; expected one of {', '.join(KINDS)}."
-                )
+    lines: dict[str, int] = {}
+    for number, row in rows(path):
+        read = _by_kind(row, path, number) if "kind" in row else [_plain(row, path, number)]
+        for question in read:
+            if (before := lines.setdefault(question.id, number)) != number:
+                raise wrong(path, number, f"the id {question.id!r} stands in line {before} already.")
+        questions += read
     if not questions:
         raise UsageError(f"{str(path)!r} holds no questions.")
     return tuple(questions)
+
+
+def _by_kind(row: Row, path: Path, number: int) -> list[Question]:
+    name = str(row.get("id", number))
+    match row["kind"]:
+        case "answerable":
+            golds = tuple(_quoted(place, path, number) for place in (row, *row.get("also", ())))
+            asked, references = text_of(row, "question", path, number), texts_of(row, "answer", path, number)
+            return [Question(name, "answerable", asked, (golds,), references=references)]
+        case "unanswerable":
+            return [Question(name, "unanswerable", text_of(row, "question", path, number))]
+        case "conversation":
+            questions: list[Question] = []
+            history: tuple[Exchange, ...] = ()
+            for position, turn in enumerate(row.get("turns", ()), start=1):
+                asked = text_of(turn, "question", path, number)
+                questions.append(
+                    Question(
+                        f"{name}.{position}",
+                        "conversation",
+                        asked,
+                        ((_quoted(turn, path, number),),),
+                        history,
+                        name,
+                        texts_of(turn, "answer", path, number),
+                    )
+                )
+                history = (*history, Exchange(asked))
+            return questions
+        case "multi":
+            parts = tuple((_quoted(part, path, number),) for part in row.get("parts", ()))
+            return [Question(name, "multi", text_of(row, "question", path, number), parts)]
+        case other:
+            raise wrong(path, number, f"kind is {other!r}; expected one of {', '.join(KINDS)}.")
+
+
+def _plain(row: Row, path: Path, number: int) -> Question:
+    """A question whose labels say what kind it is."""
+    check_names(row, _FIELDS, path, number)
+    name, asked = str(row.get("id", number)), text_of(row, "question", path, number)
+    if not asked.strip():
+        raise wrong(path, number, "'question' is empty; expected at least one word.")
+    places = (row, *_also(row, path, number))
+    golds = tuple(gold for place in places if (gold := _place(place, path, number)) is not None)
+    references = texts_of(row, "answer", path, number)
+    if truth_of(row, "unanswerable", path, number):
+        if golds or references:
+            raise wrong(path, number, "'unanswerable' is true, but there is a path, a quote or an answer.")
+        return Question(name, "unanswerable", asked)
+    if golds or references:
+        return Question(name, "answerable", asked, (golds,) if golds else (), references=references)
+    return Question(name, "unlabelled", asked)
+
+
+def _also(row: Row, path: Path, number: int) -> list[Row]:
+    also = row.get("also", [])
+    if not isinstance(also, list) or not all(isinstance(place, dict) for place in also):
+        raise wrong(path, number, f"'also' is {also!r}; expected a list of objects with path or quote.")
+    return also
+
+
+def _place(row: Row, path: Path, number: int) -> Gold | None:
+    """The place that a row names; None if it names none."""
+    here = {name: texts_of(row, name, path, number) for name in ("path", "file", "quote", "heading")}
+    page = whole_number_of(row, "page", path, number)
+    file = next(iter(here["path"] or here["file"]), "")
+    quote = " ".join(here["quote"])
+    if not file and not quote:
+        if page is not None or here["heading"]:
+            raise wrong(path, number, "there is a page or a heading without a document; expected a 'path'.")
+        return None
+    return Gold(file, quote, page, " ".join(here["heading"]))
 
 
 def _turns(text: str) -> tuple[str, tuple[Exchange, ...]]:
@@ -183,52 +276,19 @@ def _turns(text: str) -> tuple[str, tuple[Exchange, ...]]:
 def _answers(path: Path) -> Iterator[LabelledAnswer]:
     if not path.is_file():
         return
-    for number, row in _rows(path):
+    for number, row in json_rows(path):
         groups = row.get("selected", ())
         yield LabelledAnswer(
-            id=_field(row, "id", path, number),
-            question=_field(row, "question", path, number),
+            id=text_of(row, "id", path, number),
+            question=text_of(row, "question", path, number),
             answerable=bool(row.get("answerable")),
             selected=tuple(sentence for group in groups for sentence in group),
+            references=texts_of(row, "answers", path, number),
         )
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, object) of a file with JSON lines."""
-    try:
-        with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield number, _object(line, path, number)
-    except OSError as error:
-        raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{str(path)!r} is not UTF-8: {error.reason} at byte {error.start}.") from error
-
-
-def _object(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{str(path)!r}, line {number}: not JSON ({error.msg}).") from error
-    if not isinstance(row, dict):
-        raise UsageError(f"{str(path)!r}, line {number}: expected an object, found {type(row).__name__}.")
-    return row
-
-
-def _field(row: dict[str, Any], name: str, path: Path, number: int) -> str:
-    value = row.get(name)
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise UsageError(f"{str(path)!r}, line {number}: {name!r} is {value!r}; expected a text.")
-    return str(value)
-
-
-def _asked(row: dict[str, Any], path: Path, number: int) -> str:
-    return _field(row, "question", path, number)
-
-
-def _gold(row: dict[str, Any], path: Path, number: int) -> Gold:
-    return Gold(_field(row, "file", path, number), _field(row, "quote", path, number))
+def _quoted(row: Row, path: Path, number: int) -> Gold:
+    return Gold(text_of(row, "file", path, number), text_of(row, "quote", path, number))
 
 
 def _qrels(path: Path) -> Iterator[tuple[str, str, int]]:
