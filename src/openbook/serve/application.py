@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from openbook.serve.guard import Guarded, guarded
+from openbook.serve.silence import NO_TELEMETRY
 
 if TYPE_CHECKING:
     from openbook.serve.desk import Shelf
@@ -32,7 +33,7 @@ def create_app(shelf: Shelf, options: ServeOptions) -> Guarded:
         await shelf.close()
         warming.result()  # what was not expected is for the server's log
 
-    app = FastAPI(title="openbook", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="openbook", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
     app.state.shelf = shelf
     app.state.options = options
     http_api.include(app)

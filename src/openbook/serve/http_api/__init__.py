@@ -24,11 +24,18 @@ from openbook.serve.http_api import (
     uploading,
     work,
 )
+from openbook.serve.silence import NO_TELEMETRY
 
 
 def include(app: FastAPI) -> None:
     """Add the routes of this surface. Routers have paths below `/api`: `/documents/{document_id}/pages`."""
-    api = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False, openapi_url="/openapi.json")
+    api = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        openapi_url="/openapi.json",
+        telemetry=NO_TELEMETRY,
+    )
     api.state = app.state
     problems.install(api)
     description.describe(api)
