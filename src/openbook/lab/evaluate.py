@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from openbook.lab.labelled_sets import KINDS, BeirSet, Gold, LabelledAnswer, Question
-from openbook.lab.measures import auroc, best_f1, means, not_found_f1, percentile, ranking_values
-from openbook.lab.quotes import NormalisedText, covers, normalise
+from openbook.lab.answer_judging import AnswerSheet
+from openbook.lab.judging import PAGE, Judge
+from openbook.lab.labelled_sets import KINDS, BeirSet, LabelledAnswer, Question
+from openbook.lab.measures import means, percentile, ranking_values
+from openbook.lab.quotes import normalise
 from openbook.types import Progress
 
 if TYPE_CHECKING:
+    from openbook.answer.language_model import LanguageModel
     from openbook.library import Library
     from openbook.types import Answer, Exchange, Hit
-
-PAGE: Final = 10
-"""Hits of the search that is timed and that decides the first ten places: what a person looks at."""
 
 DEEP: Final = 100
 """Hits looked through for recall@100 and for answers that stand further down."""
@@ -50,14 +50,21 @@ class Evaluation:
     questions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     group_questions: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def evaluate_beir(library: Library, labelled: BeirSet, *, progress: Watcher = lambda _: None) -> Evaluation:
+def evaluate_beir(
+    library: Library,
+    labelled: BeirSet,
+    *,
+    model: str | LanguageModel | None = None,
+    progress: Watcher = lambda _: None,
+) -> Evaluation:
     """Measure ranking on a BEIR set whose corpus `library` holds: one score a document, its best chunk's.
 
-    With labelled answers, `ask` is measured as well. Where queries are
-    conversations, `groups` tell what the history is worth. Raises MissingExtra
-    without ir-measures.
+    With labelled answers, `ask` is measured as well, with `model` as its option.
+    Where queries are conversations, `groups` tell what the history is worth.
+    Raises MissingExtra without ir-measures.
     """
     clock = _Stopwatch(library)
     runs: dict[str, list[str]] = {}
@@ -70,37 +77,47 @@ def evaluate_beir(library: Library, labelled: BeirSet, *, progress: Watcher = la
             alone[query] = _ranked_documents(library.search(text, k=DEEP, per_document=1))
         progress(Progress("searching", number, len(labelled.queries)))
     grades = {query: labelled.grades[query] for query in labelled.queries}
-    values = ranking_values(grades, runs)
+    values: dict[str, Mapping[str, float]] = dict(ranking_values(grades, runs))
     measures: dict[str, float | None] = dict(means(values))
     counts = {"queries": len(runs), "documents": library.status().documents}
+    latency = clock.latency()
     if labelled.answers:
-        found, more = _measure_answers(library, labelled.answers, progress)
+        sheet = AnswerSheet(library, model)
+        found, more = _measure_answers(sheet, library, labelled.answers, progress)
         measures |= found
         counts |= more
+        values |= sheet.values
+        latency |= sheet.latency()
     grouped = _history_groups(grades, runs, alone) if alone else {}
     return Evaluation(
         measures,
-        clock.latency(),
+        latency,
         counts,
         {name: means(of) for name, of in grouped.items()},
         questions=values,
         group_questions=grouped,
         clusters=labelled.clusters(),
+        texts={**{row.id: row.question for row in labelled.answers}, **labelled.queries},
     )
 
 
 def evaluate_questions(
-    library: Library, questions: Sequence[Question], *, progress: Watcher = lambda _: None
+    library: Library,
+    questions: Sequence[Question],
+    *,
+    model: str | LanguageModel | None = None,
+    progress: Watcher = lambda _: None,
 ) -> Evaluation:
-    """Measure finding and refusing on questions with gold quotes over the documents in `library`.
+    """Measure finding, refusing and answering on a file of questions over the documents in `library`.
 
     Finding is measured on the answerable questions, in `groups` also on
     questions of several parts and on turns of conversations: all as they were
     typed, and the later ones with and without what was asked before.
-    A question needs one of its gold quotes (of each part, if it has several),
-    so recall@k is the share of parts found. Raises MissingExtra without ir-measures.
+    A question needs one of its gold places (of each part, if it has several),
+    so recall@k is the share of parts found. Questions that stand alone are asked as
+    well, with `model` as the option of `ask`. Raises MissingExtra without ir-measures.
     """
-    judge = _Judge(library)
+    judge = Judge(library, questions)
     clock = _Stopwatch(library)
     searched = [question for question in questions if question.needs]
     runs: dict[str, list[str]] = {}
@@ -113,31 +130,65 @@ def evaluate_questions(
             deep = library.search(question.text, k=DEEP, history=question.history)
             in_context[question.id] = judge.run(question, page, deep)
         progress(Progress("searching", number, len(searched)))
+    for question in questions:
+        if question.kind == "unlabelled":
+            clock.search(question.text)
     grouped: dict[str, Values] = {
         kind: ranking_values({q.id: _part_grades(q) for q in chosen}, runs)
         for kind in KINDS
         if (chosen := [question for question in searched if question.kind == kind])
     }
     grouped |= _turn_groups(searched, runs, in_context)
-    groups = {name: means(of) for name, of in grouped.items()}
-    measures: dict[str, float | None] = dict(groups.get("answerable", {}))
-    asked = [question for question in questions if question.kind in ("answerable", "unanswerable")]
-    confidences: dict[bool, list[float]] = {True: [], False: []}
-    for number, question in enumerate(asked, start=1):
-        confidences[question.kind == "answerable"].append(library.ask(question.text).confidence)
-        progress(Progress("asking", number, len(asked)))
-    measures |= _refusal_measures(library, confidences[True], confidences[False])
+    values: dict[str, Mapping[str, float]] = dict(grouped.get("answerable", {}))
+    measures: dict[str, float | None] = dict(means(values))
+    sheet = _asked(library, questions, model, progress)
+    measures |= sheet.measures()
+    values |= sheet.values
     counts = {kind: sum(question.kind == kind for question in questions) for kind in KINDS}
+    unlabelled = sum(question.kind == "unlabelled" for question in questions)
     return Evaluation(
         measures,
-        clock.latency(),
-        counts,
-        groups,
-        judge.notes(),
-        questions=grouped.get("answerable", {}),
+        clock.latency() | sheet.latency(),
+        counts | ({"unlabelled": unlabelled} if unlabelled else {}),
+        {name: means(of) for name, of in grouped.items()},
+        (*judge.notes(), *_label_notes(questions)),
+        questions=values,
         group_questions=grouped,
         clusters={question.id: question.conversation for question in questions if question.conversation},
+        texts={question.id: question.text for question in questions},
     )
+
+
+def _asked(
+    library: Library, questions: Sequence[Question], model: str | LanguageModel | None, progress: Watcher
+) -> AnswerSheet:
+    """The answers to all questions that stand alone and need one thing."""
+    sheet = AnswerSheet(library, model)
+    asked = [q for q in questions if q.kind in ("answerable", "unanswerable", "unlabelled")]
+    for number, question in enumerate(asked, start=1):
+        quotes = [[gold.quote for gold in group if gold.quote] for group in question.needs]
+        sheet.ask(
+            question.id,
+            question.text,
+            answerable=None if question.kind == "unlabelled" else question.kind == "answerable",
+            golds=[group for group in quotes if group],
+            references=question.references,
+        )
+        progress(Progress("asking", number, len(asked)))
+    return sheet
+
+
+def _label_notes(questions: Sequence[Question]) -> list[str]:
+    unlabelled = sum(question.kind == "unlabelled" for question in questions)
+    if not unlabelled:
+        return []
+    every = unlabelled == len(questions)
+    who = "No question has a label" if every else f"{unlabelled:,} questions have no label"
+    note = (
+        f"{who} (path, quote, answer, unanswerable). Of those can be told how often they are answered, "
+        "how sure the answers are, what supports them and how long they take, but not whether they are right."
+    )
+    return [note]
 
 
 def _ranked_documents(hits: Iterable[Hit]) -> list[str]:
@@ -183,44 +234,29 @@ def _part_grades(question: Question) -> dict[str, int]:
     return {f"part {number}": 1 for number in range(len(question.needs))}
 
 
-def _refusal_measures(
-    library: Library, answerable: Sequence[float], unanswerable: Sequence[float]
-) -> dict[str, float | None]:
-    best = best_f1(answerable, unanswerable)
-    threshold = library.settings.answer_threshold
-    shipped = not_found_f1(answerable, unanswerable, threshold) if best else None
-    return {
-        "not_found_auroc": auroc(answerable, unanswerable),
-        "not_found_f1": best.f1 if best else None,
-        "not_found_f1_threshold": best.threshold if best else None,
-        "not_found_f1_as_set": shipped,
-    }
-
-
 def _measure_answers(
-    library: Library, labelled: Sequence[LabelledAnswer], progress: Watcher
+    sheet: AnswerSheet, library: Library, labelled: Sequence[LabelledAnswer], progress: Watcher
 ) -> tuple[dict[str, float | None], dict[str, int]]:
     """Ask every labelled question: are the quotes verbatim, and do they hold what annotators selected?"""
-    confidences: dict[bool, list[float]] = {True: [], False: []}
     answered = golden = quotes = verbatim = 0
     for number, row in enumerate(labelled, start=1):
-        answer = library.ask(row.question)
-        confidences[row.answerable].append(answer.confidence)
+        answer = sheet.ask(
+            row.id,
+            row.question,
+            answerable=row.answerable,
+            golds=[[" ".join(row.selected)]] if row.answerable and row.selected else (),
+            references=row.references if row.answerable else (),
+        )
         quotes += len(answer.citations)
         verbatim += _verbatim(library, answer)
         if row.selected and answer.status == "answered":
             answered += 1
             golden += _holds(answer, row.selected)
         progress(Progress("asking", number, len(labelled)))
-    measures = _refusal_measures(library, confidences[True], confidences[False])
+    measures = sheet.measures()
     measures["answers_with_gold_sentence"] = golden / answered if answered else None
     measures["quotes_verbatim"] = verbatim / quotes if quotes else None
-    counts = {
-        "answerable": len(confidences[True]),
-        "unanswerable": len(confidences[False]),
-        "answered_with_gold": answered,
-        "quotes": quotes,
-    }
+    counts = sheet.counts() | {"answered_with_gold": answered, "quotes": quotes}
     return measures, counts
 
 
@@ -258,67 +294,3 @@ class _Stopwatch:
         if not self._times:
             return {}
         return {"p50": percentile(self._times, 0.5), "p95": percentile(self._times, 0.95)}
-
-
-class _Judge:
-    """Decides which hits contain which gold quotes. Keeps the texts of the gold files."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._names = {record.path: record.id for record in library.documents()}
-        self._texts: dict[str, NormalisedText | None] = {}
-        self._absent: set[Gold] = set()
-
-    def run(self, question: Question, page: Sequence[Hit], deep: Sequence[Hit]) -> list[str]:
-        """Return the question's parts in the order in which they are found, with fillers for other hits.
-
-        The first ten places are those of a page of ten hits. A part found
-        only further down stands behind them.
-        """
-        ranks: dict[int, list[str]] = {}
-        for number, golds in enumerate(question.needs):
-            rank = self._first(golds, page) or max(self._first(golds, deep), PAGE + 1)
-            if self._first(golds, page) or self._first(golds, deep):
-                ranks.setdefault(rank, []).append(f"part {number}")
-        return [
-            name
-            for rank in range(1, max(len(deep), PAGE + 1) + 1)
-            for name in ranks.get(rank, [f"other {rank}"])
-        ]
-
-    def notes(self) -> tuple[str, ...]:
-        """Say which gold quotes stand in no document of the library, so that nothing could find them."""
-        return tuple(
-            f"{gold.file} does not hold the gold quote {gold.quote[:60]!r}."
-            for gold in sorted(self._absent, key=lambda gold: (gold.file, gold.quote))
-        )
-
-    def _first(self, golds: Sequence[Gold], hits: Sequence[Hit]) -> int:
-        """The 1-based rank of the first hit that contains one of the quotes; 0 if none does."""
-        for rank, hit in enumerate(hits, start=1):
-            if any(self._contains(hit, gold) for gold in golds):
-                return rank
-        return 0
-
-    def _contains(self, hit: Hit, gold: Gold) -> bool:
-        spans = [(hit.path, hit.start, hit.end)]
-        spans += [(copy.path, copy.start, copy.end) for copy in hit.locations]
-        text = self._text(gold)
-        return text is not None and any(
-            covers(text, start, end, gold.quote) for path, start, end in spans if _is_file(path, gold.file)
-        )
-
-    def _text(self, gold: Gold) -> NormalisedText | None:
-        if gold.file not in self._texts:
-            document_id = next((id_ for path, id_ in self._names.items() if _is_file(path, gold.file)), None)
-            text = None if document_id is None else NormalisedText(self._library.document(document_id).text)
-            self._texts[gold.file] = text
-        text = self._texts[gold.file]
-        if text is None or not text.places(gold.quote):
-            self._absent.add(gold)
-        return text
-
-
-def _is_file(path: str, file: str) -> bool:
-    """Whether a document's path is that file, seen from the folder that was added or one above it."""
-    return path == file or path.endswith(f"/{file}")
