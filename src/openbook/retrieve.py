@@ -117,17 +117,7 @@ class Retriever:
         `embed` gives unit rows of texts and is called at most once, while the
         words are looked up; None searches by words alone.
         """
-        candidates = self._candidates(request, embed)
-        records: dict[int, ChunkRecord] = {}
-        groups: list[list[Candidate]] = []
-        # Few candidates are looked at closely, and more only if copies, merges or limits used those up.
-        for window in (request.k + 4, 3 * request.k + 8, None):
-            chosen = fuse(candidates, weight=request.cosine_weight, limit=window)
-            records |= self._ledger.chunks([c.chunk_id for c in chosen if c.chunk_id not in records])
-            distinct = _distinct(chosen, records, request.per_document)
-            groups = _merge_neighbours(distinct, records, request.k, merge=request.per_document is None)
-            if len(groups) == request.k:
-                break
+        groups, records = grouped(self._candidates(request, embed), request, self._ledger.chunks)
         hits = [self._hit(members, records, request) for members in groups]
         return self._with_locations(hits, records, request)
 
@@ -214,6 +204,26 @@ class Retriever:
             replace(hit, locations=tuple(_location(found[i]) for i in others[hit.chunk_id] if i in found))
             for hit in hits
         ]
+
+
+def grouped(
+    candidates: Candidates, request: Request, read: Callable[[Sequence[int]], Mapping[int, ChunkRecord]]
+) -> tuple[list[list[Candidate]], Mapping[int, ChunkRecord]]:
+    """The chunks of each hit, best hit first and best chunk first, and the records of all chunks looked at.
+
+    `read` returns chunks by id; it is asked once for each.
+    """
+    records: dict[int, ChunkRecord] = {}
+    groups: list[list[Candidate]] = []
+    # Few candidates are looked at closely, and more only if copies, merges or limits used those up.
+    for window in (request.k + 4, 3 * request.k + 8, None):
+        chosen = fuse(candidates, weight=request.cosine_weight, limit=window)
+        records |= read([c.chunk_id for c in chosen if c.chunk_id not in records])
+        distinct = _distinct(chosen, records, request.per_document)
+        groups = _merge_neighbours(distinct, records, request.k, merge=request.per_document is None)
+        if len(groups) == request.k:
+            break
+    return groups, records
 
 
 def fuse(candidates: Candidates, *, weight: float, limit: int | None = None) -> list[Candidate]:
