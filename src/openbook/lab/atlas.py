@@ -6,11 +6,10 @@ What is drawn at once takes two passes over the vectors, in flat memory; 50
 numbers of each chunk stay. Measured on two cores:
 
     chunks                      seconds     megabytes that stay
-    1,229 (a book, r4ds)          0.6          0.2
     25,942 (mtrag-cloud)          1.1          5.2
     100,000 (made up)             6.8         20.0
 
-With eight other busy processes it takes three to five times as long.
+With eight other busy processes it takes five to eight times as long.
 
 Refused: to keep an atlas in the library's folder. It is made of texts and
 vectors that may have to vanish without a trace, and is drawn again in seconds;
@@ -42,9 +41,9 @@ PLACED_BY: Final = 10
 _SHARPNESS: Final = 40.0
 """How fast the say of a neighbour falls with its squared distance beyond the nearest one's.
 
-Chunks placed as if they were new (`scripts/measure_map.py`) land 0.12 % (mtrag-cloud) and 0.52 % (r4ds) of the
-map's width away from where t-SNE had put them, in the median; with equal weights 1.38 % and 1.74 %, between
-the islands.
+Chunks placed as if they were new (`scripts/measure_map.py`) land 0.12 % (mtrag-cloud) and 0.52 % (r4ds) of
+the map's width away from where t-SNE had put them, in the median; with equal weights 1.38 % and 1.74 %,
+between the islands.
 """
 _TEXTS: Final = 150
 """Chunks of a cluster whose words are counted for its label."""

@@ -5,13 +5,13 @@ is summed up batch by batch: memory stays flat, and the directions are always
 the same, signs included. t-SNE (van der Maaten and Hinton, "Visualizing Data
 using t-SNE", 2008; its approximation by interpolation: Linderman and others,
 2019; as openTSNE has it) shows neighbours where principal components show
-directions. `tsne` starts it and `lab/tsne_process.py` is what runs.
+directions. `TsneRun` starts it and `lab/tsne_process.py` is what runs.
 
 `scripts/measure_map.py` measured, on 25,942 chunks of software documentation
 (mtrag-cloud) and on the 1,229 of a book (r4ds), two cores:
 
     layout        ten nearest kept    trustworthiness    seconds
-    PCA, 2-D        .04     .09         .73     .77        0.4, 0.1
+    PCA, 2-D        .04     .09         .73     .77         0.4 (mtrag-cloud)
     PCA, 3-D        .06     .16         .80     .83        the same
     t-SNE, 2-D      .45     .56         .98     .98         56 to 68 (mtrag-cloud)
 
