@@ -96,7 +96,10 @@ def test_the_printed_link_becomes_a_cookie_and_leaves_the_address_bar(server: Ad
     assert (answer.status, answer.headers["location"]) == (303, "/search?q=a")
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert call(server, "GET", "/x", cookie_of(answer)).status == 200
-    assert call(server, "GET", "/?token=wrong", PAGE).status == 401
+    wrong = call(server, "GET", "/?token=wrong", PAGE)
+    assert wrong.status == 401
+    assert b"not the token" in wrong.body
+    assert "set-cookie" not in wrong.headers
     assert call(server, "GET", f"/api/search?token={TOKEN}").status == 401, "only links are exchanged"
 
 
@@ -107,6 +110,16 @@ def test_a_login_leads_nowhere_else(server: Address, target: str) -> None:
     assert log_in(server, TOKEN, target).headers["location"] == "/"
     page = call(server, "GET", f"/login?next={quote(target)}")
     assert b'value="/"' in page.body
+
+
+def test_who_follows_a_link_from_elsewhere_is_sent_on_from_a_page_of_this_server(server: Address) -> None:
+    """The cookie does not come along with a link on another site; from a page of this one it does."""
+    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    page = call(server, "GET", '/x?q="><script>', {**PAGE, **followed})
+    assert page.status == 200
+    assert b'http-equiv="refresh" content="0;url=/x?q=%22%3E%3Cscript%3E"' in page.body
+    own = {**followed, "Sec-Fetch-Site": "same-origin"}
+    assert call(server, "GET", "/x", {**PAGE, **own}).headers["location"] == "/login?next=%2Fx"
 
 
 def test_the_link_itself_leads_nowhere_else(server: Address) -> None:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode
 
 from openbook.serve.guard.attempts import Attempts
-from openbook.serve.guard.login_page import send_page
+from openbook.serve.guard.login_page import send_page, send_turn
+from openbook.serve.guard.names import FOREIGN
 from openbook.serve.guard.rates import client_of
 from openbook.serve.guard.refusals import Header, Refusal, header_of, headers_of, note, refuse
 from openbook.serve.problems import Kind
@@ -65,24 +66,33 @@ class Admitted:
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look for a token in the request itself."""
         kind, _, given = header_of(scope, b"authorization").partition(" ")
-        visiting = _visits(scope)
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        offered = [value for key, value in query if key == "token"] if visiting else []
-        if kind.lower() == "bearer" or offered:
-            refusal = self._check(scope, offered[0] if offered else given.strip())
-            if refusal is not None:
-                await refuse(scope, send, refusal)
-            elif offered:
-                rest = urlencode([(key, value) for key, value in query if key != "token"])
-                target = scope["path"] + (f"?{rest}" if rest else "")
-                await _redirect(send, _local(target), self._set_cookie(scope))
-            else:
+        if kind.lower() == "bearer":
+            refusal = self._check(scope, given.strip())
+            if refusal is None:
                 await self.app(scope, receive, send)
-        elif visiting:
-            wanted = scope["path"] + (f"?{urlencode(query)}" if query else "")
-            await _redirect(send, f"/login?{urlencode({'next': wanted})}")
+            else:
+                await refuse(scope, send, refusal)
+        elif _visits(scope):
+            await self._lead(scope, send)
         else:
             await refuse(scope, send, _UNKNOWN)
+
+    async def _lead(self, scope: Scope, send: Send) -> None:
+        """Lead a person on: by the token in the link, or else to the login page."""
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        offered = [value for key, value in query if key == "token"]
+        rest = urlencode([(key, value) for key, value in query if key != "token"])
+        wanted = _local(scope["path"] + (f"?{rest}" if rest else ""))
+        if offered:
+            refusal = self._check(scope, offered[0])
+            if refusal is None:
+                await _redirect(send, wanted, self._set_cookie(scope))
+            else:
+                await _show(scope, send, refusal, wanted)
+        elif header_of(scope, b"sec-fetch-site") in FOREIGN:
+            await send_turn(send, wanted)
+        else:
+            await _redirect(send, f"/login?{urlencode({'next': wanted})}")
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The login page, and what its form sends."""
@@ -99,9 +109,7 @@ class Admitted:
         if refusal is None:
             await _redirect(send, wanted, self._set_cookie(scope))
         else:
-            note(scope, refusal)
-            extra = [header for header in refusal.headers if header[0] == b"retry-after"]
-            await send_page(send, refusal.status, wanted=wanted, problem=refusal.detail, headers=extra)
+            await _show(scope, send, refusal, wanted)
 
     def _check(self, scope: Scope, given: str) -> Refusal | None:
         """Compare a token in constant time; nobody is listened to who failed too often just now."""
@@ -139,6 +147,13 @@ def _visits(scope: Scope) -> bool:
         and scope["method"] in ("GET", "HEAD")
         and "text/html" in header_of(scope, b"accept")
     )
+
+
+async def _show(scope: Scope, send: Send, refusal: Refusal, wanted: str) -> None:
+    """The login page, with why the token was not taken."""
+    note(scope, refusal)
+    extra = [header for header in refusal.headers if header[0] == b"retry-after"]
+    await send_page(send, refusal.status, wanted=wanted, problem=refusal.detail, headers=extra)
 
 
 async def _redirect(send: Send, target: str, *headers: Header) -> None:

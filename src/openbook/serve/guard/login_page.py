@@ -56,21 +56,42 @@ _PAGE: Final = """\
 """
 
 
+_TURN: Final = """\
+<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>openbook</title><meta http-equiv="refresh" content="0;url={wanted}"></head>
+<body><a href="{wanted}">Go on</a></body>
+</html>
+"""
+
+
+async def send_turn(send: Send, wanted: str) -> None:
+    """Send a page that asks for the same place again, as a page of this server.
+
+    Who follows a link from another site comes without the cookie; from here it is sent along.
+    """
+    await _send(send, 200, _TURN.format(wanted=html.escape(wanted)), "", ())
+
+
 async def send_page(
     send: Send, status: int, *, wanted: str, problem: str = "", headers: Iterable[Header] = ()
 ) -> None:
     """Send the page; `wanted` is where to go afterwards, `problem` what went wrong just now."""
     nonce = secrets.token_urlsafe(16)
     alert = f'<p role="alert">{html.escape(problem)}</p>\n' if problem else ""
-    page = _PAGE.format(nonce=nonce, wanted=html.escape(wanted), problem=alert).encode()
-    policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    )
+    page = _PAGE.format(nonce=nonce, wanted=html.escape(wanted), problem=alert)
+    await _send(send, status, page, f"style-src 'nonce-{nonce}'; form-action 'self'; ", headers)
+
+
+async def _send(send: Send, status: int, page: str, allowed: str, headers: Iterable[Header]) -> None:
+    body = page.encode()
+    policy = f"default-src 'none'; {allowed}base-uri 'none'; frame-ancestors 'none'"
     fixed = [
         (b"content-type", b"text/html; charset=utf-8"),
-        (b"content-length", str(len(page)).encode()),
+        (b"content-length", str(len(body)).encode()),
         (b"content-security-policy", policy.encode()),
+        # With "no-referrer", as everywhere else, a browser sends the form with "Origin: null".
+        (b"referrer-policy", b"same-origin"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
-    await send({"type": "http.response.body", "body": page})
+    await send({"type": "http.response.body", "body": body})

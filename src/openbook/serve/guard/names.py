@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 READING: Final = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing."""
 
-_FOREIGN: Final = ("cross-site", "same-site")
+FOREIGN: Final = ("cross-site", "same-site")
 """Pages of other sites, and of other ports of this machine, which are not ours either."""
 
 
@@ -84,7 +84,7 @@ def host_name(host: str) -> str:
 def _foreign(scope: Scope) -> Refusal | None:
     """Refuse what a page of another site sends; that it links to this one is welcome."""
     reading = scope["type"] == "http" and scope["method"] in READING
-    if header_of(scope, b"sec-fetch-site") in _FOREIGN:
+    if header_of(scope, b"sec-fetch-site") in FOREIGN:
         follows_link = (
             reading
             and header_of(scope, b"sec-fetch-mode") == "navigate"
