@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from openbook.library import Library
 from openbook.settings import Settings
@@ -141,6 +142,21 @@ def test_a_token_is_made_and_printed_once(server: Running) -> None:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_browser_that_follows_the_printed_link_is_connected(server: Running) -> None:
+    with sync_playwright() as playwright:
+        arguments = ("--no-sandbox", "--disable-background-networking", "--disable-quic")
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"http://{server.address.named}{server.rest}")
+        page.wait_for_function("window.socket && window.socket.connected")
+        assert page.url == f"http://{server.address.named}/"
+        assert problems == []
+        browser.close()
 
 
 def test_every_surface_is_behind_the_token(server: Running) -> None:

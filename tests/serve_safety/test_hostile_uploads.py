@@ -273,7 +273,7 @@ def test_a_body_that_is_nested_too_deeply_is_no_request(server: Address, depth: 
 
 def test_a_slow_sender_leaves_no_file_and_holds_up_nobody(tmp_path: Path) -> None:
     headers, body = form(("slow.md", b"The heron stands still. " * 10_000))
-    with surfaces(tmp_path, stall_seconds=0.3) as server, connected(server) as connection:
+    with surfaces(tmp_path, stall_seconds=1.0) as server, connected(server) as connection:
         connection.sendall(head_of_upload({**headers, "Content-Length": str(len(body))}) + body[:100_000])
         assert call(server, "GET", "/api/status").status == 200
         assert answer_of(connection).status == 408

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 BODY = 100_000
 UPLOAD = "/api/documents/upload"
-STALL = 0.3
+STALL = 1.0
 """Seconds; what is asserted is that the connection ends, not when."""
 
 
