@@ -46,7 +46,8 @@ from openbook.types import Scalar
 
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 
-_EXPRESSION: Final = re.compile(r"\s*([^\s=!<>~][^=!<>~]*?)\s*(!=|<=|>=|=|<|>|~)\s*(.*?)\s*", re.DOTALL)
+_EXPRESSION: Final = re.compile(r"\s*+([^\s=!<>~][^=!<>~]*+)(!=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
+"""Name, operator, value. Blanks around them are stripped afterwards: however many, that takes no time."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DATE: Final = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s?(Z|[+-]\d\d:?\d\d)?)?)?)?"
@@ -142,7 +143,7 @@ def _parse(expression: str) -> Condition:
             f"The filter {expression!r} is not understood; expected `field op value` with one of "
             "= != < <= > >= ~, such as path=joins*, page<10 or modified>=2024-01-01."
         )
-    name, operator, value = found.group(1), cast("Operator", found.group(2)), found.group(3)
+    name, operator, value = found[1].strip(), cast("Operator", found[2]), found[3].strip()
     known = name.lower()
     if known in _DOCUMENT_NUMBER or known in _CHUNK_NUMBER:
         numbers = value.split(",") if operator in ("=", "!=") else [value]
@@ -226,16 +227,23 @@ def _equality(is_path: bool, value: str) -> Callable[[Scalar | None], bool]:
 
 
 def _pattern(value: str) -> tuple[re.Pattern[str], bool]:
-    pieces: list[str] = []
-    has_wildcard = False
+    """The pattern as a regular expression that is never tried in two ways.
+
+    Each piece between two * is taken where it first fits, and that is not taken
+    back (an atomic group): where one way fits at all, that way does. Tried in
+    every way, six * over one long title would keep the whole process for hours.
+    """
+    runs: list[list[str]] = [[]]
     for piece in re.findall(r"\\[*?\\]|.", _folded(value), re.DOTALL):
-        if piece in ("*", "?"):
-            has_wildcard = True
-            if piece == "?" or pieces[-1:] != [".*"]:  # runs of * as one, or matching could take forever
-                pieces.append(".*" if piece == "*" else ".")
+        if piece == "*":
+            runs.append([])
         else:
-            pieces.append(re.escape(piece[1:] if len(piece) == 2 else piece))
-    return re.compile("".join(pieces), re.DOTALL), has_wildcard
+            runs[-1].append("." if piece == "?" else re.escape(piece[1:] if len(piece) == 2 else piece))
+    first, *rest = ("".join(run) for run in runs)
+    if not rest:
+        return re.compile(first, re.DOTALL), "." in runs[0]
+    between = "".join(f"(?>.*?{run})" for run in rest[:-1] if run)
+    return re.compile(f"{first}{between}.*{rest[-1]}", re.DOTALL), True
 
 
 def _ordered(stored: Scalar, operator: Operator, value: str) -> bool:
