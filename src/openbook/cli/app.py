@@ -137,6 +137,9 @@ COMMANDS: Final = (
             "openbook eval cranfield/",
             "openbook eval cranfield/ --library cranfield.openbook --json",
             "openbook eval questions.jsonl --documents documents/",
+            "openbook eval questions.csv --compare cosine_weight=0.7 --compare chunk_tokens=160",
+            "openbook eval questions.csv --report report.html",
+            "openbook eval --history",
         ),
     ),
     Command(

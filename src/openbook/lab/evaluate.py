@@ -53,6 +53,19 @@ class Evaluation:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
+def evaluate_set(
+    library: Library,
+    labelled: BeirSet | Sequence[Question],
+    *,
+    model: str | LanguageModel | None = None,
+    progress: Watcher = lambda _: None,
+) -> Evaluation:
+    """Measure a labelled set of either form (see the two functions below)."""
+    if isinstance(labelled, BeirSet):
+        return evaluate_beir(library, labelled, model=model, progress=progress)
+    return evaluate_questions(library, labelled, model=model, progress=progress)
+
+
 def evaluate_beir(
     library: Library,
     labelled: BeirSet,

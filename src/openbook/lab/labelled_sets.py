@@ -28,8 +28,9 @@ Refused: reading a corpus into memory (it may be large).
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -185,6 +186,29 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     if not questions:
         raise UsageError(f"{str(path)!r} holds no questions.")
     return tuple(questions)
+
+
+def mark(labelled: BeirSet | Sequence[Question]) -> str:
+    """A short hash of the questions and their labels, by which two sets can be told apart."""
+    digest = hashlib.blake2b(digest_size=8)
+
+    def take(*parts: str) -> None:
+        for part in parts:
+            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+
+    if isinstance(labelled, BeirSet):
+        for query, text in labelled.queries.items():
+            take(query, text, *(turn.question for turn in labelled.histories.get(query, ())))
+            take(*(f"{document} {grade}" for document, grade in labelled.grades[query].items()))
+        for row in labelled.answers:
+            take(row.id, row.question, *row.selected, *row.references)
+    else:
+        for question in labelled:
+            take(question.id, question.kind, question.text, *question.references)
+            take(*(turn.question for turn in question.history))
+            places = (gold for group in question.needs for gold in group)
+            take(*(f"{gold.file} {gold.page} {gold.heading} {gold.quote}" for gold in places))
+    return digest.hexdigest()
 
 
 def _by_kind(row: Row, path: Path, number: int) -> list[Question]:
