@@ -158,6 +158,15 @@ def test_a_body_that_stalls_is_given_up(hurried: Address) -> None:
         assert (answer.status, answer.problem) == (408, "too-slow")
 
 
+def test_a_login_that_stalls_is_given_up_too() -> None:
+    with serving(echo, ServeOptions(stall_seconds=STALL, token=TOKEN)) as address:
+        head = (
+            b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        )
+        answer = raw(address, head + b"Content-Length: 100\r\n\r\ntoken=")
+        assert (answer.status, answer.problem) == (408, "too-slow")
+
+
 def test_a_body_that_trickles_is_given_up(hurried: Address) -> None:
     with connected(hurried) as connection:
         connection.sendall(b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")

@@ -58,6 +58,15 @@ def serve(
             help="A folder that may be added from the page or the API, besides those the library holds.",
         ),
     ] = None,
+    allow_model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-model",
+            metavar="PROVIDER:NAME",
+            show_default=False,
+            help="A language model that a caller may name for an answer, besides the one that is set up.",
+        ),
+    ] = None,
     host_name: Annotated[
         list[str] | None,
         typer.Option(
@@ -103,6 +112,7 @@ def serve(
         host=host,
         port=port,
         token=given,
+        models=tuple(allow_model or ()),
         folders=tuple(map(_folder, allow or ())),
         hosts=tuple(host_name or ()),
         web=web,
@@ -123,7 +133,7 @@ def _serve(options: ServeOptions, places: Sequence[Path], *, link_has_token: boo
     """Open the libraries and serve them until a signal says to stop.
 
     The model is loaded while the server's own modules are imported, and no
-    garbage is looked for meanwhile: both together save a third of the start.
+    garbage is looked for meanwhile.
     """
     gc.disable()
     from openbook.cli.model_setup import install_if_missing

@@ -2,10 +2,10 @@
 
 Each check is an ASGI middleware of its own, outermost first:
 
-    Logged → Headed → Named → Paced → Admitted → Measured → Streams → the surfaces
+    Logged → Headed → Measured → Named → Paced → Admitted → Streams → the surfaces
 
-so that a refusal is logged and has the same headers as an answer. They are
-plain ASGI and have the attribute `app`: streams pass through unbuffered, and
+so that a refusal is logged and has the same headers as an answer, and no body
+may stall, that of a login neither. They are plain ASGI and have the attribute `app`: streams pass through unbuffered, and
 NiceGUI follows that chain to find its server.
 
 Refused: CORS. A page of another site has no business with a library; programs
@@ -37,10 +37,8 @@ class Guarded:
 
     def __init__(self, app: ASGIApp, options: ServeOptions, observers: tuple[Observer, ...]) -> None:
         self._streams = Streams(app, options)
-        inner = Measured(self._streams, options)
-        self.app: ASGIApp = Logged(
-            Headed(Named(Paced(Admitted(inner, options), options), options)), observers
-        )
+        inner = Named(Paced(Admitted(self._streams, options), options), options)
+        self.app: ASGIApp = Logged(Headed(Measured(inner, options)), observers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket or the lifespan."""
