@@ -17,6 +17,7 @@ from openbook.serve.options import ServeOptions
 from openbook.serve.protocol import HEAD_BYTES
 from tests.serve_safety.serving import (
     PATIENCE,
+    TOKEN,
     Address,
     answer_of,
     call,

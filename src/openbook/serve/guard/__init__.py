@@ -5,8 +5,9 @@ Each check is an ASGI middleware of its own, outermost first:
     Logged → Headed → Measured → Named → Paced → Admitted → Streams → the surfaces
 
 so that a refusal is logged and has the same headers as an answer, and no body
-may stall, that of a login neither. They are plain ASGI and have the attribute `app`: streams pass through unbuffered, and
-NiceGUI follows that chain to find its server.
+may stall, that of a login neither. They are plain ASGI and have the attribute
+`app`: streams pass through unbuffered, and NiceGUI follows that chain to find
+its server.
 
 Refused: CORS. A page of another site has no business with a library; programs
 need no permission from a browser.
