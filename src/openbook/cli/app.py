@@ -143,6 +143,17 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "tune",
+        "tuning:tune",
+        "Fit the library's settings to questions, if it gains.",
+        (
+            "openbook tune questions.jsonl",
+            "openbook tune --dry-run",
+            "openbook tune questions.jsonl --adapter",
+            "openbook tune --undo",
+        ),
+    ),
+    Command(
         "tokens",
         "tokens:tokens",
         "Show the tokens of a text, their number and their cost.",

@@ -10,11 +10,15 @@ chunks that the search ranks high and that do not. Two ways to learn W:
                   and Vinyals 2018) over the negatives and other questions' positives, with a
                   penalty on the distance to the identity, stopped early
 
-The validation part chooses the strengths and the better of the two, by nDCG@10
-of the whole search, words included; the test part decides once whether it is adopted.
+Validation chooses the strengths, the step to stop at and the better of the two, by
+nDCG@10 of the whole search, words included. It is crossed: questions that are not
+of the test part are divided into folds, and each fold is ranked by what was learned
+from the others. The best is then learned from all of them, and the test part decides
+once whether it is adopted.
 
 Refused: PyTorch (a square matrix needs a page of numpy), and adapting the
-chunks' side (everything would have to be embedded again).
+chunks' side (everything would have to be embedded again), and a fixed validation
+part: of a hundred questions it leaves forty to choose by, and sixty to learn from.
 """
 
 from __future__ import annotations
@@ -45,18 +49,20 @@ if TYPE_CHECKING:
 Watcher = Callable[[Progress], None]
 
 STRENGTHS: Final = (0.1, 0.2, 0.4, 0.8)
-RIDGES: Final = (0.3, 1.0, 3.0, 10.0, 30.0)
+RIDGES: Final = (0.3, 1.0, 3.0)
 """`a` and `b` of the closed form. The mean eigenvalue of Q Qᵀ is questions / dimension, below 1 mostly."""
 PENALTIES: Final = (0.01, 0.1)
+STEPS: Final = 60
+LOOK_EVERY: Final = 10
+"""Steps of the gradient at which it may be stopped."""
+RATE: Final = 0.0005
+TEMPERATURE: Final = 0.05
 NEGATIVES: Final = 30
 POSITIVES: Final = 4
-STEPS: Final = 200
-LOOK_EVERY: Final = 10
-PATIENCE: Final = 4
-"""Looks at the validation part without a better value before the gradient stops."""
-RATE: Final = 0.002
-TEMPERATURE: Final = 0.05
+FOLDS: Final = 4
 FEWEST_PAIRS: Final = 8
+CLOSED: Final = "closed form"
+GRADIENT: Final = "gradient"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,10 +76,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What was learned: the better way, what each way gained on validation, and the gain on the test part.
+    """What was learned from how many `pairs`, its gain in validation by way, and its gain on the test part.
 
-    `adapter` is None where no map was better than none on the validation part;
-    `test` is then None too. `adopted` tells whether the library uses it now.
+    `way` is the better way with its strengths. `adapter` is None where no map
+    was better than none in validation; `test` is then None too. `before` is
+    nDCG@10 on the test part. `adopted` tells whether the library uses it now.
     """
 
     parts: Mapping[str, int]
@@ -106,51 +113,73 @@ def learn_adapter(
     """
     answerable = [one for one in asked if one.answerable]
     parts = split(answerable, seed=seed)
+    groups = groups_of(answerable)
     scores = Scores(library, answerable, progress=progress)
-    plain = replace(scores.current(), adapter=None)
-    pairs = [pair for i in parts.train.tolist() if (pair := _pair(scores, int(i))) is not None]
+    known = np.concatenate([parts.train, parts.validation])
+    pairs = {int(i): pair for i in known if (pair := _pair(scores, int(i))) is not None}
     if len(pairs) < FEWEST_PAIRS:
         raise UsageError(
-            f"Only {len(pairs)} questions of the training part have vectors to learn from; expected "
+            f"Only {len(pairs)} questions have an answer with a vector to learn from; expected "
             f"{FEWEST_PAIRS} at least."
         )
-    bar = float(scores.values(plain, parts.validation).mean())
-
-    def gain(adapter: Adapter) -> float:
-        return float(scores.values(replace(plain, adapter=adapter), parts.validation).mean()) - bar
-
-    best: dict[str, tuple[float, Adapter | None]] = {"closed form": (0.0, None), "gradient": (0.0, None)}
-    for way, learned in _learned(pairs, scores.fingerprint, gain, progress):
-        value = gain(learned)
-        if round(value, 9) > round(best[way][0], 9):
-            best[way] = (value, learned)
-    way = max(best, key=lambda name: best[name][0])
-    adapter = best[way][1]
-    current = scores.current()
-    old = scores.values(current, parts.test)
+    gains = _validated(scores, pairs, _folds(known, groups), progress)
+    best = {
+        way: max((k for k in gains if k.startswith(way)), key=gains.__getitem__) for way in (CLOSED, GRADIENT)
+    }
+    way = max(best.values(), key=gains.__getitem__)
+    old = scores.values(scores.current(), parts.test)
     found = Learned(
-        {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
+        {"learning": len(known), "test": len(parts.test)},
         len(pairs),
-        {name: value for name, (value, _) in best.items()},
-        way if adapter is not None else "",
+        {name: gains[key] for name, key in best.items()},
+        way,
         float(old.mean()),
         None,
-        adapter,
+        None,
     )
-    if adapter is None:
+    if gains[way] <= 0:
         return found
-    groups = groups_of(answerable)
-    new = scores.values(replace(plain, adapter=adapter), parts.test)
-    difference = paired_difference(
-        new.tolist(), old.tolist(), groups=[groups[i] for i in parts.test.tolist()]
-    )
-    found = replace(found, test=difference)
+    adapter = adapter_of(dict(_learned([*pairs.values()]))[way], scores.fingerprint)
+    new = scores.values(replace(scores.current(), adapter=adapter), parts.test)
+    drawn = [groups[i] for i in parts.test.tolist()]
+    difference = paired_difference(new.tolist(), old.tolist(), groups=drawn)
+    found = replace(found, test=difference, adapter=adapter)
     if dry_run or not found.convincing:
         return found
     measured = {"questions": len(parts.test), "gain": difference.mean}
     measured |= {"low": difference.low, "high": difference.high, "p": difference.p}
     library.adopt({}, adapter=adapter, measured=measured)
     return replace(found, adopted=True)
+
+
+def _folds(positions: NDArray[np.int64], groups: Sequence[int]) -> list[NDArray[np.int64]]:
+    """The positions in folds of about equal size, whole groups each, the largest groups first."""
+    members: dict[int, list[int]] = {}
+    for position in positions.tolist():
+        members.setdefault(groups[position], []).append(position)
+    folds: list[list[int]] = [[] for _ in range(FOLDS)]
+    for group in sorted(members.values(), key=lambda one: (-len(one), one)):
+        min(folds, key=len).extend(group)
+    return [np.array(sorted(fold), dtype=np.int64) for fold in folds if fold]
+
+
+def _validated(
+    scores: Scores, pairs: Mapping[int, Pair], folds: Sequence[NDArray[np.int64]], progress: Watcher
+) -> dict[str, float]:
+    """What each way to learn gains, of questions that it did not learn from."""
+    plain = replace(scores.current(), adapter=None)
+    gains: dict[str, float] = {}
+    for number, fold in enumerate(folds, start=1):
+        inside = set(fold.tolist())
+        others = [pair for position, pair in pairs.items() if position not in inside]
+        bar = scores.values(plain, fold).sum()
+        for key, matrix in _learned(others) if others else ():
+            adapter = adapter_of(matrix, scores.fingerprint)
+            values = scores.values(replace(plain, adapter=adapter), fold)
+            gains[key] = gains.get(key, 0.0) + float(values.sum() - bar)
+        progress(Progress("learning", number, len(folds)))
+    total = sum(map(len, folds))
+    return {key: round(gain / total, 9) for key, gain in gains.items()}
 
 
 def _pair(scores: Scores, number: int) -> Pair | None:
@@ -170,22 +199,14 @@ def _pair(scores: Scores, number: int) -> Pair | None:
     )
 
 
-def _learned(
-    pairs: Sequence[Pair], fingerprint: str, gain: Callable[[Adapter], float], progress: Watcher
-) -> Iterator[tuple[str, Adapter]]:
-    """Yield (way, adapter) for every strength of both ways."""
-    total = len(STRENGTHS) * len(RIDGES) + len(PENALTIES)
-    done = 0
+def _learned(pairs: Sequence[Pair]) -> Iterator[tuple[str, Matrix]]:
+    """Yield (way with its strengths, matrix) for every strength of both ways."""
     for ridge in RIDGES:
         for strength in STRENGTHS:
-            yield "closed form", adapter_of(closed_form(pairs, strength, ridge), fingerprint)
-            done += 1
-            progress(Progress("learning", done, total))
+            yield f"{CLOSED}, {strength:g} of a step, ridge {ridge:g}", closed_form(pairs, strength, ridge)
     for penalty in PENALTIES:
-        matrix = gradient(pairs, penalty, lambda one: gain(adapter_of(one, fingerprint)))
-        yield "gradient", adapter_of(matrix, fingerprint)
-        done += 1
-        progress(Progress("learning", done, total))
+        for step, matrix in gradient(pairs, penalty):
+            yield f"{GRADIENT}, {step} steps, penalty {penalty:g}", matrix
 
 
 def closed_form(pairs: Sequence[Pair], strength: float, ridge: float) -> Matrix:
@@ -203,30 +224,20 @@ def closed_form(pairs: Sequence[Pair], strength: float, ridge: float) -> Matrix:
     return matrix
 
 
-def gradient(pairs: Sequence[Pair], penalty: float, value: Callable[[Matrix], float]) -> Matrix:
-    """The best matrix, by `value`, that was met on the way down the contrastive loss.
-
-    Looks every few steps and stops when several looks have found nothing better.
-    """
-    dimension = len(pairs[0].question)
-    identity = np.eye(dimension, dtype=np.float32)
-    matrix, best = identity.copy(), (0.0, identity)
+def gradient(pairs: Sequence[Pair], penalty: float) -> Iterator[tuple[int, Matrix]]:
+    """Yield (step, matrix) at every tenth step down the contrastive loss, from the identity."""
+    identity = np.eye(len(pairs[0].question), dtype=np.float32)
+    matrix = identity
     mean: Matrix = np.zeros_like(matrix)
     square: Matrix = np.zeros_like(matrix)
-    waited = 0
     for step in range(1, STEPS + 1):
         slope = slope_of(pairs, matrix) + 2 * np.float32(penalty) * (matrix - identity)
-        mean += np.float32(0.1) * (slope - mean)
-        square += np.float32(0.001) * (slope**2 - square)
-        matrix = matrix - RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-        if step % LOOK_EVERY:
-            continue
-        found = value(matrix)
-        waited = 0 if found > best[0] else waited + 1
-        best = max(best, (found, matrix.copy()), key=lambda pair: pair[0])
-        if waited == PATIENCE:
-            break
-    return best[1]
+        mean = mean + np.float32(0.1) * (slope - mean)
+        square = square + np.float32(0.001) * (slope**2 - square)
+        evened = np.sqrt(square / np.float32(1 - 0.999**step)) + np.float32(1e-8)
+        matrix = matrix - np.float32(RATE) * (mean / np.float32(1 - 0.9**step)) / evened
+        if step % LOOK_EVERY == 0:
+            yield step, matrix
 
 
 def loss_of(pairs: Sequence[Pair], matrix: Matrix) -> float:

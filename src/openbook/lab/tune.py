@@ -20,7 +20,7 @@ of questions it finds what is peculiar to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -47,6 +47,8 @@ Watcher = Callable[[Progress], None]
 COSINE_WEIGHTS: Final = (0.0, 0.2, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 SURROUNDINGS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 CANDIDATES: Final = (50, 100, 200, 400)
+NOT_FROM_WORDS: Final = ("cosine_weight", "candidates")
+"""What questions made of the documents' own words say nothing about: they favour search by words."""
 TOGETHER: Final = "together"
 RANKING: Final = "nDCG@10"
 DECISIONS: Final = "balanced accuracy of answering"
@@ -108,12 +110,14 @@ def tune(
     *,
     seed: int = 0,
     chunks: bool = False,
+    fixed: Collection[str] = (),
     dry_run: bool = False,
     progress: Watcher = lambda _: None,
 ) -> Tuned:
     """Fit the library's settings to questions and adopt what convinces (see the module's description).
 
-    `chunks` tries other sizes of chunks as well, which embeds a copy of the
+    `fixed` names settings that stay: `NOT_FROM_WORDS` for questions that were made of the
+    documents' own words. `chunks` tries other sizes of chunks as well, which embeds a copy of the
     library for each. Raises UsageError for too few questions, and for a
     library that is searched by words alone.
     """
@@ -121,7 +125,7 @@ def tune(
     groups = groups_of(asked)
     scores = Scores(library, asked, progress=progress)
     ranking = _Part.of(asked, parts, groups, answerable_only=True)
-    trials = list(_ranking_trials(scores, ranking, progress))
+    trials = list(_ranking_trials(scores, ranking, fixed, progress))
     if chunks:
         trials += _chunk_trials(library, scores, ranking, progress)
     trials = _with_choice(trials)
@@ -179,8 +183,14 @@ class _Part:
         return Trial(name, measure, settings[0], settings[1], gains[0], gains[1], difference)
 
 
-def _ranking_trials(scores: Scores, part: _Part, progress: Watcher) -> Iterator[Trial]:
+def _ranking_trials(
+    scores: Scores, part: _Part, fixed: Collection[str], progress: Watcher
+) -> Iterator[Trial]:
     current = scores.current()
+
+    def values_of(name: str, values: Sequence[float]) -> list[float]:
+        own = getattr(current, name)
+        return [own] if name in fixed else sorted({*values, own})
 
     def trained(configuration: Configuration) -> float:
         return float(scores.values(configuration, part.train).mean())
@@ -190,22 +200,13 @@ def _ranking_trials(scores: Scores, part: _Part, progress: Watcher) -> Iterator[
         progress(Progress(f"trying {name}", 0, 0))
         return max(configurations, key=lambda one: (round(trained(one), 9), -_distance(one, current)))
 
-    weight = best(
-        "cosine_weight",
-        [replace(current, cosine_weight=w) for w in _with(COSINE_WEIGHTS, current.cosine_weight)],
-    )
-    number = best(
-        "candidates", [replace(current, candidates=int(n)) for n in _with(CANDIDATES, current.candidates)]
-    )
-    around = [
-        replace(current, surroundings_weight=s) for s in _with(SURROUNDINGS, current.surroundings_weight)
-    ]
+    weights = values_of("cosine_weight", COSINE_WEIGHTS)
+    numbers = [int(number) for number in values_of("candidates", CANDIDATES)]
+    around = [replace(current, surroundings_weight=s) for s in values_of("surroundings_weight", SURROUNDINGS)]
+    weight = best("cosine_weight", [replace(current, cosine_weight=w) for w in weights])
+    number = best("candidates", [replace(current, candidates=n) for n in numbers])
     surroundings = best("surroundings_weight", around)
-    grid = [
-        replace(one, cosine_weight=w, candidates=number.candidates)
-        for one in around
-        for w in _with(COSINE_WEIGHTS, current.cosine_weight)
-    ]
+    grid = [replace(one, cosine_weight=w, candidates=number.candidates) for one in around for w in weights]
     together = best("all together", [current, *grid])
     for name, chosen in (
         ("cosine_weight", weight),
@@ -218,10 +219,6 @@ def _ranking_trials(scores: Scores, part: _Part, progress: Watcher) -> Iterator[
             return scores.values(chosen, positions), scores.values(current, positions)
 
         yield part.trial(name, RANKING, _changes(current, chosen), values)
-
-
-def _with(values: Sequence[float], current: float) -> list[float]:
-    return sorted({*values, current})
 
 
 def _distance(one: Configuration, current: Configuration) -> float:
