@@ -105,6 +105,13 @@ def test_what_needs_a_model_says_so(client: TestClient) -> None:
         )  # fmt: skip
 
 
+def test_a_model_that_nobody_allowed_is_refused(client: TestClient) -> None:
+    for more in ({}, {"stream": True}, {"agent": True}):
+        refused = client.post("/api/ask", json={"question": QUESTION, "model": "openai:gpt-5", **more})
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:openbook:problem:model-refused")
+        assert "--allow-model" in refused.json()["detail"]
+
+
 def test_a_model_that_breaks_off_ends_the_stream_with_a_problem(client: TestClient, desk: Desk) -> None:
     model = ScriptedModel("The heron eats fish [1].", ReplyBroken("The reply stopped halfway."))
     ask_stream = desk.ask_stream

@@ -12,8 +12,10 @@ and a second implementation of JSON Schema.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from openbook.answer.json_text import Json, at, escaped, leaves, without
@@ -21,6 +23,7 @@ from openbook.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from pydantic_core import SchemaValidator
 
 ProblemKind: TypeAlias = Literal["null", "missing", "other"]
 
@@ -85,7 +88,7 @@ def schema_of(wished: object, name: str = "") -> Schema:
 def schema_from_json(definition: object, name: str) -> Schema:
     """A schema from a JSON Schema. Raises UsageError if it is none, or refers to something outside itself."""
     from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import Draft202012Validator, validator_for
+    from jsonschema.validators import Draft202012Validator, extend, validator_for
     from referencing import Registry
 
     if definition is True:
@@ -97,7 +100,9 @@ def schema_from_json(definition: object, name: str) -> Schema:
         kind = validator_for(definition, default=Draft202012Validator)
         kind.check_schema(definition)
         _refuse_foreign_references(definition, name)
-        validator = kind(definition, registry=Registry(), format_checker=kind.FORMAT_CHECKER)
+        validator = extend(kind, {"pattern": _against_pattern})(
+            definition, registry=Registry(), format_checker=kind.FORMAT_CHECKER
+        )
         trials: tuple[Json, ...] = (None, {}, [], "", 0)
         for trial in trials:
             list(validator.iter_errors(trial))
@@ -257,14 +262,41 @@ def _alternatives(schemas: Iterable[Any], root: Mapping[str, Any]) -> list[Mappi
             continue
         found.append(schema)
         if isinstance(reference := schema.get("$ref"), str):
-            waiting.append(_referred(reference, root))
+            waiting.append(referred(reference, root))
         for key in _BESIDE:
             waiting += schema.get(key, ())
         waiting += [schema[key] for key in ("then", "else") if key in schema]
     return found
 
 
-def _referred(reference: str, root: Mapping[str, Any]) -> Any:
+def is_linear(pattern: str) -> bool:
+    """Whether a regular expression takes no longer than the text that it is tried on is long."""
+    return _linear(pattern) is not None
+
+
+@lru_cache(maxsize=256)
+def _linear(pattern: str) -> SchemaValidator | None:
+    """The expression in pydantic's engine, which never tries twice; None for what that does not know."""
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    except SchemaError:
+        return None
+
+
+def _against_pattern(_validator: Any, pattern: str, value: Json, _schema: Any) -> Iterator[Any]:
+    """The keyword `pattern`. Python's own engine can take for ever, and nothing else runs meanwhile."""
+    from jsonschema.exceptions import ValidationError
+
+    if not isinstance(value, str):
+        return
+    linear = _linear(pattern)
+    if not (linear.isinstance_python(value) if linear is not None else re.search(pattern, value)):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def referred(reference: str, root: Mapping[str, Any]) -> Any:
     """What a reference within the schema means; None where that is nothing."""
     from urllib.parse import unquote
 
@@ -278,7 +310,7 @@ def _refuse_foreign_references(definition: Mapping[str, Any], name: str) -> None
     for pointer, value in leaves(dict(definition)):
         if pointer.rpartition("/")[2] in ("$ref", "$dynamicRef") and isinstance(value, str):
             inside = value == "#" or value.startswith("#/")
-            if not inside or _referred(value, definition) is None:
+            if not inside or referred(value, definition) is None:
                 raise UsageError(
                     f"{name} refers to {value!r}, which is not in it. References must stay inside: "
                     '"#/$defs/NAME". Nothing is fetched.'

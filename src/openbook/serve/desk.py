@@ -23,6 +23,7 @@ from openbook.errors import OpenbookError, UsageError
 from openbook.events import Event, VerificationEvent
 from openbook.index.records import DocumentRecord
 from openbook.library import Library
+from openbook.serve.allowance import check_model, check_schema
 from openbook.serve.background import Background
 from openbook.serve.folders import Folders
 from openbook.serve.jobs import Jobs
@@ -103,9 +104,12 @@ class Desk:
     ) -> Iterator[Event]:
         """`Library.ask_stream`, or that of a conversation: an earlier one, or with `keep` a new one.
 
-        A `Chat` is gone on with as it is, which tells its number to whoever began it.
+        A `Chat` is gone on with as it is, which tells its number to whoever began it. Raises
+        UsageError for a model or a schema that callers may not choose.
         """
         started = time.perf_counter()
+        self.check_model(options.get("model"))
+        check_schema(options.get("schema"))
         where = self.conditions(where)
         if conversation is None and not keep:
             events = self.library.ask_stream(question, where=where, **options)
@@ -127,6 +131,10 @@ class Desk:
         if document_id in self.removals.pending_documents():
             raise UsageError(f"Document {document_id} is being removed.")
         return self.library.document(document_id)
+
+    def check_model(self, name: object) -> None:
+        """Raise UsageError for a language model that callers may not choose."""
+        check_model(name, self.library.settings.model, self.options.models)
 
     def conditions(self, where: Sequence[str] = ()) -> tuple[str, ...]:
         """These conditions, and those that leave out what is being removed."""

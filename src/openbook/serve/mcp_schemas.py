@@ -70,7 +70,7 @@ class AskArguments(Arguments):
         Field(
             max_length=200,
             description="The language model that writes, as provider:name; 'none' for verbatim quotes. "
-            "Left out: what the server is set to.",
+            "Left out: what the server is set to. Others are refused unless the server was told of them.",
         ),
     ] = None
 

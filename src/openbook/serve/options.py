@@ -24,10 +24,11 @@ class ServeOptions:
     """All options of a server. Sizes are in bytes, times in seconds.
 
     `token` is what everybody but a loopback server asks for; "" means none.
-    `folders` may be read and synchronised on request, besides those that a
-    library holds already. `hosts` are the names, besides the loopback ones,
-    under which this server may be called. `upload_bytes` limits one file,
-    `body_bytes` any other request. `requests_per_minute` holds for each
+    `models` are the language models that a caller may name, besides the one
+    that a library is set to and "none". `folders` may be read and synchronised
+    on request, besides those that a library holds already. `hosts` are the
+    names, besides the loopback ones, under which this server may be called.
+    `upload_bytes` limits one file, `body_bytes` any other request. `requests_per_minute` holds for each
     client. A removal can be undone for `undo_seconds`. `grace_seconds` is how
     long running work may take to end when the server stops. A client that says
     nothing for `stall_seconds` in the middle of a request, or reads nothing of
@@ -39,6 +40,7 @@ class ServeOptions:
     host: str = "127.0.0.1"
     port: int = 8080
     token: str = field(default="", repr=False)
+    models: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     hosts: tuple[str, ...] = ()
     upload_bytes: int = 1_000_000_000

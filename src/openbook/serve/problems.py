@@ -84,6 +84,7 @@ CONVERSATION_UNKNOWN: Final = Kind("conversation-unknown", 404, "The library has
 FOLDER_REFUSED: Final = Kind("folder-refused", 403, "The server may not read this folder.")
 NOTHING_TO_SYNC: Final = Kind("nothing-to-sync", 409, "The library has no folder yet.")
 NO_LANGUAGE_MODEL: Final = Kind("no-language-model", 409, "This needs a language model.")
+MODEL_REFUSED: Final = Kind("model-refused", 403, "The server may not ask this language model.")
 NOT_READY: Final = Kind("not-ready", 503, "The server is still getting ready.", retry=True)
 TOO_LARGE: Final = Kind("too-large", 413, "What was sent is too large.")
 BODY_BROKEN: Final = Kind("body-broken", 400, "The body of the request cannot be read.")

@@ -88,7 +88,8 @@ ModelName: TypeAlias = Annotated[
     AfterValidator(_of_one_line),
     Field(
         description='The language model that writes, "provider:name", or "none" for verbatim quotes; '
-        "the library's setting if absent.",
+        "the library's setting if absent. Others may only be named where the server was told of them "
+        "(`openbook serve --allow-model`).",
         json_schema_extra={"format": MODEL},
         examples=["none"],
     ),

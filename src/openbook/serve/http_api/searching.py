@@ -26,12 +26,18 @@ from openbook.serve.http_api.description import reply
 from openbook.serve.http_api.parameters import DeskParameter
 from openbook.serve.http_api.replies import EVENT_STREAM, EventStream, Json, event_bytes
 from openbook.serve.http_api.shapes import AskBody, ConversationKept, KeptAnswer, SearchBody, extended
-from openbook.serve.problems import CONVERSATION_UNKNOWN, NO_LANGUAGE_MODEL, ProblemError, unknown
+from openbook.serve.problems import (
+    CONVERSATION_UNKNOWN,
+    MODEL_REFUSED,
+    NO_LANGUAGE_MODEL,
+    ProblemError,
+    unknown,
+)
 from openbook.types import Hits
 
 router = APIRouter()
 
-_MODEL_PROBLEMS: Final = (NO_LANGUAGE_MODEL, CONVERSATION_UNKNOWN, *problems.MODEL_PROBLEMS)
+_MODEL_PROBLEMS: Final = (NO_LANGUAGE_MODEL, MODEL_REFUSED, CONVERSATION_UNKNOWN, *problems.MODEL_PROBLEMS)
 
 
 @router.post(
@@ -115,6 +121,8 @@ def _chat(desk: Desk, body: AskBody) -> Chat | None:
 
 
 def _check_model(desk: Desk, body: AskBody) -> None:
+    with unknown(MODEL_REFUSED):
+        desk.check_model(body.model)
     name = body.model or desk.library.settings.model
     if (body.agent or body.schema_ is not None) and name in ("", "none"):
         raise ProblemError(
