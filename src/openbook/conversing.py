@@ -15,7 +15,7 @@ and keeping a conversation before its first answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -51,6 +51,8 @@ HISTORY_TOKENS: Final = 3_000
 """Tokens, by estimate, that go along with a question; what a model's window holds is decided later."""
 
 
+WITHHELD: Final = "The answer is not shown: a document that it may rest on is being removed."
+
 WHOLE_EXCHANGES: Final = 2
 """Newest exchanges that stay as they are, evidence included: follow-ups are about them."""
 
@@ -75,12 +77,16 @@ class Chat:
         conversation: int | str | None = None,
         name: str = "",
         compact: Compact = shortened,
+        hidden: Callable[[], Collection[int]] = frozenset,
     ) -> None:
         """Go on with `conversation` (its id or name), or begin one, called `name` or like its first question.
 
-        Raises UsageError for a conversation that is not there, or a name that fits several.
+        `hidden` gives the ids of documents that nobody should see just now; answers that may hold
+        something of them are withheld (see `withheld`). Raises UsageError for a conversation that is
+        not there, or a name that fits several.
         """
         self._ledger = ledger
+        self._hidden = hidden
         self._ask_stream = ask_stream
         self._compact = compact
         self._name = _checked_name(name) if name else ""
@@ -116,7 +122,7 @@ class Chat:
     @property
     def history(self) -> tuple[Exchange, ...]:
         """The exchanges that go along with the next question, oldest first."""
-        return tuple(self._compact([exchange_of(turn) for turn in self._turns]))
+        return tuple(self._compact([exchange_of(turn) for turn in self._shown()]))
 
     # -- the conversation ------------------------------------------------------
 
@@ -141,7 +147,7 @@ class Chat:
     def turns(self) -> tuple[Turn, ...]:
         """All turns, oldest first, their evidence with links to the files it came from."""
         self._refresh()
-        return tuple(replace(turn, answer=self._linked(turn.answer)) for turn in self._turns)
+        return tuple(replace(turn, answer=self._linked(turn.answer)) for turn in self._shown())
 
     def rename(self, name: str) -> None:
         """Give the conversation another name. Raises UsageError for an empty one."""
@@ -167,6 +173,11 @@ class Chat:
         return exported(self.name, self.turns, form)
 
     # -- inside ----------------------------------------------------------------
+
+    def _shown(self) -> Sequence[Turn]:
+        """The turns as they may be seen now."""
+        hidden = self._hidden()
+        return withheld(self._turns, hidden) if hidden else self._turns
 
     def _refresh(self) -> None:
         """Load the turns anew if another process added some, or documents took something from them."""
@@ -251,6 +262,41 @@ class Arriving:
             meant=self.found.meant if self.found is not None else self.question,
             complete=False,
         )
+
+
+def withheld(turns: Sequence[Turn], hidden: Collection[int]) -> Sequence[Turn]:
+    """Turns without the answers that may hold something of the documents with these ids.
+
+    Those are all from the first on that had one of them as evidence: a later
+    answer had the earlier ones as history.
+    """
+    count = next(
+        (
+            number
+            for number, turn in enumerate(turns)
+            if any(piece.document_id in hidden for piece in turn.answer.evidence)
+        ),
+        len(turns),
+    )
+    return [
+        *turns[:count],
+        *(replace(turn, answer=_emptied(turn.answer), redacted=WITHHELD) for turn in turns[count:]),
+    ]
+
+
+def _emptied(answer: Answer) -> Answer:
+    """The answer with nothing in it that can come from a document."""
+    return replace(
+        answer,
+        text="",
+        meant="",
+        citations=(),
+        evidence=(),
+        claims=(),
+        steps=(),
+        value=None,
+        notes=(WITHHELD,),
+    )
 
 
 def exchange_of(turn: Turn) -> Exchange:

@@ -303,15 +303,22 @@ class Library:
         model = asker.model.name if asker.model is not None else ""
         return traced(asker.events(wish), question=question, model=model)
 
-    def chat(self, conversation: int | str | None = None, *, name: str = "") -> Chat:
+    def chat(
+        self,
+        conversation: int | str | None = None,
+        *,
+        name: str = "",
+        hidden: Callable[[], Collection[int]] = frozenset,
+    ) -> Chat:
         """Begin a conversation, or go on with the one of this number or name.
 
-        Its turns are kept in the library. Raises UsageError for a conversation
+        Its turns are kept in the library. What came from documents whose ids
+        `hidden` gives is not shown, and goes along with no question. Raises UsageError for a conversation
         that is not there, or a name that fits several.
         """
         from openbook.conversing import Chat
 
-        return Chat(self._ledger, self.ask_stream, conversation=conversation, name=name)
+        return Chat(self._ledger, self.ask_stream, conversation=conversation, name=name, hidden=hidden)
 
     def conversations(self) -> list[Conversation]:
         """All conversations without their turns, the one used last first."""

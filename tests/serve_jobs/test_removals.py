@@ -88,6 +88,44 @@ def test_an_upload_goes_with_its_original(desk: Desk, library: Library) -> None:
     assert left == []
 
 
+def test_what_is_uploaded_anew_while_it_is_removed_stays(desk: Desk) -> None:
+    before = ids(desk)["lizard.md"]
+    desk.removals.remove([before])
+
+    async def play() -> None:
+        await desk.uploads.receive("lizard.md", blocks(b"# Lizards\n\nThe new lizard sleeps.\n"))
+        job = desk.jobs.submit("upload", "lizard.md", [desk.uploads.folder])
+        await finished(desk.jobs, job)
+        await desk.removals.close()
+        await finished(desk.jobs, desk.jobs.jobs()[0])
+        await finished(desk.jobs, desk.jobs.jobs()[0])
+
+    asyncio.run(play())
+    assert [job.state for job in desk.jobs.jobs()] == ["done"] * 3
+    assert "sleeps" in (desk.uploads.folder / "lizard.md").read_text(encoding="utf-8")
+    after = ids(desk)["lizard.md"]
+    assert after != before
+    assert "sleeps" in desk.document(after).text
+
+
+def test_a_conversation_shows_nothing_of_what_is_removed(desk: Desk) -> None:
+    chat = desk.chat()
+    questions = ["Where does the lizard bask?", "Where does the heron stand?"]
+    for question in ("How do you do?", *questions):
+        desk.ask(question, conversation=chat, where=["title=none"] if question not in questions else ())
+    assert any(piece.path == "lizard.md" for piece in chat.turns[1].answer.evidence)
+    removal = desk.removals.remove([ids(desk)["lizard.md"]])
+    for seen in (chat, desk.chat(chat.id)):
+        assert [turn.question for turn in seen.turns] == ["How do you do?", *questions]
+        assert [bool(turn.redacted) for turn in seen.turns] == [False, True, True]
+        assert all("basks" not in seen.export(form) for form in ("markdown", "json", "csv"))
+        assert [one.evidence for one in seen.history] == [(), (), ()]
+        assert [one.answer for one in seen.history][1:] == ["", ""]
+    desk.removals.undo(removal.id)
+    assert any(piece.path == "lizard.md" for piece in chat.turns[1].answer.evidence)
+    assert not any(turn.redacted for turn in chat.turns)
+
+
 def test_a_file_of_a_folder_is_left_alone_and_said_to_return(
     desk: Desk, library: Library, documents: Path
 ) -> None:

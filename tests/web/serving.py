@@ -93,7 +93,7 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-@dataclass(slots=True)
+@dataclass
 class Visit:
     """Pages of one server, and what went wrong in them. Call it to open one."""
 

@@ -114,12 +114,16 @@ class Desk:
         if conversation is None and not keep:
             events = self.library.ask_stream(question, where=where, **options)
         else:
-            chat = conversation if isinstance(conversation, Chat) else self.library.chat(conversation)
+            chat = conversation if isinstance(conversation, Chat) else self.chat(conversation)
             events = chat.ask_stream(question, where=where, **options)
         for event in events:
             if isinstance(event, VerificationEvent):
                 self._note("ask", question, started, event.answer.status)
             yield event
+
+    def chat(self, conversation: int | str | None = None) -> Chat:
+        """`Library.chat`, without what is being removed."""
+        return self.library.chat(conversation, hidden=self.removals.pending_documents)
 
     def documents(self, where: Sequence[str] = ()) -> Iterator[DocumentRecord]:
         """`Library.documents`, without what is being removed."""

@@ -2,8 +2,9 @@
 
 A document stays hidden until the job that removes it has ended, so that it
 never flickers back; if the job fails, the document is there again and the job
-says why. Of an uploaded document the original is deleted too; the file of a
-synchronised folder is its owner's and is left alone.
+says why. Of an uploaded document the original is deleted too, unless it was
+uploaded anew meanwhile, which is a new document; the file of a synchronised
+folder is its owner's and is left alone.
 
 Refused: removing at once and putting it back on request (nothing of a removed
 document is kept that could be put back), and a timer of an event loop (a
@@ -15,7 +16,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -68,6 +70,7 @@ class Removals:
         self._pending: dict[str, Removal] = {}
         self._begun: dict[str, Removal] = {}
         self._timers: dict[str, threading.Timer] = {}
+        self._marks: dict[str, dict[str, tuple[int, ...]]] = {}
         self._over: deque[str] = deque(maxlen=_REMEMBERED)
 
     def remove(self, document_ids: Sequence[int]) -> Removal:
@@ -85,12 +88,14 @@ class Removals:
         removal = self._described(records, sources, until.strftime("%Y-%m-%dT%H:%M:%SZ"))
         timer = threading.Timer(self._undo_seconds, self._carry_out, (removal.id,))
         timer.daemon = True
+        marks = {path: self._uploads.mark(path) for path in removal.originals}
         with self._lock:
             for number in numbers:
                 if number in self._hidden():
                     raise UsageError(f"Document {number} is being removed already.")
             self._pending[removal.id] = removal
             self._timers[removal.id] = timer
+            self._marks[removal.id] = marks
         timer.start()
         return removal
 
@@ -100,6 +105,7 @@ class Removals:
             removal = self._pending.pop(removal_id, None)
             if removal is not None:
                 self._timers.pop(removal_id).cancel()
+                self._marks.pop(removal_id)
                 return removal
             if removal_id in self._begun or removal_id in self._over:
                 raise UsageError(
@@ -185,14 +191,23 @@ class Removals:
         """Runs before others see that the job has ended: what it removed is in no index any more."""
         try:
             if job.state == "done":
-                for path in removal.originals:
-                    self._uploads.delete(path)
+                self._delete_originals(self._marks[removal.id])
         finally:
             self._show_again(removal)
+
+    def _delete_originals(self, marks: Mapping[str, tuple[int, ...]]) -> None:
+        """Delete the files that were there when they were removed; those that came since are read."""
+        anew = [path for path, mark in marks.items() if self._uploads.mark(path) not in ((), mark)]
+        for path in marks.keys() - anew:
+            self._uploads.delete(path)
+        if anew:
+            with suppress(UsageError):  # the server stops: the next upload has them read
+                self._jobs.submit("upload", f"Reading {anew[0]}, uploaded anew", [self._uploads.folder])
 
     def _show_again(self, removal: Removal) -> None:
         with self._lock:
             self._begun.pop(removal.id, None)
+            self._marks.pop(removal.id, None)
             self._over.append(removal.id)
 
 

@@ -87,6 +87,14 @@ class Uploads:
         """Whether a source with this root is this folder."""
         return Path(root) == self.folder.resolve()
 
+    def mark(self, path: str) -> tuple[int, ...]:
+        """By what an original is told apart from one that comes in its place; () if there is none."""
+        try:
+            status = (self.folder / path).stat()
+        except OSError:
+            return ()
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
     def delete(self, path: str) -> None:
         """Delete an original by its path in this folder; one that is gone already is no error.
 

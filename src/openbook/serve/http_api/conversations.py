@@ -104,7 +104,7 @@ async def export_conversation(
 
 def _chat(desk: Desk, conversation_id: int) -> Chat:
     with unknown(CONVERSATION_UNKNOWN):
-        return desk.library.chat(conversation_id)
+        return desk.chat(conversation_id)
 
 
 def _turns(desk: Desk, conversation_id: int) -> ConversationTurns:

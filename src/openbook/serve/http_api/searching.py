@@ -116,8 +116,8 @@ async def _searched(desk: Desk, body: SearchBody) -> Response:
 def _chat(desk: Desk, body: AskBody) -> Chat | None:
     if body.conversation is not None:
         with unknown(CONVERSATION_UNKNOWN):
-            return desk.library.chat(body.conversation)
-    return desk.library.chat() if body.keep else None
+            return desk.chat(body.conversation)
+    return desk.chat() if body.keep else None
 
 
 def _check_model(desk: Desk, body: AskBody) -> None:

@@ -179,7 +179,7 @@ class AskPage:
         if self._unkept is not None:
             await self._desk.background.run_long(self._unkept.wait, 2.0)
         number = self._number
-        self._chat = await self._desk.background.run(self._desk.library.chat, number)
+        self._chat = await self._desk.background.run(self._desk.chat, number)
         return self._chat
 
     async def _settle(self) -> None:
@@ -202,7 +202,7 @@ class AskPage:
         try:
             if not wanted.isdecimal():
                 raise UsageError(f"{wanted!r} is no number of a conversation.")
-            self._chat = await self._desk.background.run(self._desk.library.chat, int(wanted))
+            self._chat = await self._desk.background.run(self._desk.chat, int(wanted))
             self._turns = list(
                 await self._desk.background.run(lambda: self._chat.turns if self._chat else ())
             )
@@ -313,7 +313,7 @@ class AskPage:
             if self._chat is None:
                 return
             chat = (
-                await self._desk.background.run(self._desk.library.chat, self._number)
+                await self._desk.background.run(self._desk.chat, self._number)
                 if self._number
                 else self._chat
             )

@@ -96,7 +96,7 @@ class ConversationList:
             async def renamed(event: Any) -> None:
                 name = str(event.args).strip()
                 if name:
-                    await self._desk.background.run(lambda: self._desk.library.chat(one.id).rename(name))
+                    await self._desk.background.run(lambda: self._desk.chat(one.id).rename(name))
                     dialog.close()
                     await self.refresh(self._open)
 
@@ -111,7 +111,7 @@ class ConversationList:
             text("p", f"“{one_line(one.name)}” and its answers are deleted for good. Your documents stay.")
 
             async def deleted() -> None:
-                notes = await self._desk.background.run(lambda: self._desk.library.chat(one.id).delete())
+                notes = await self._desk.background.run(lambda: self._desk.chat(one.id).delete())
                 dialog.close()
                 for note in notes:
                     ui.notify(note)
