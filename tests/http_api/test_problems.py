@@ -146,6 +146,12 @@ def test_strange_addresses_are_mistakes_of_the_client(client: TestClient, path: 
     assert client.get(path).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/documents/{}", "/documents/{}/file", "/conversations/{}/export"])
+def test_nothing_is_at_a_number_that_nobody_could_read(client: TestClient, path: str) -> None:
+    reply = client.get("/api" + path.format("9" * 5_000))
+    assert (reply.status_code, reply.json()["type"]) == (404, "urn:openbook:problem:not-found")
+
+
 def test_a_question_of_one_endless_word_is_answered(client: TestClient) -> None:
     assert client.post("/api/search", json={"question": "x" * 20_000}).status_code == 200
 

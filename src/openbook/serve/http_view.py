@@ -97,7 +97,7 @@ _IMAGE_REPLIES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 @router.get(
-    "/documents/{document_id:int}/view",
+    "/documents/{document_id:number}/view",
     response_model=DocumentView,
     responses=reply(json_form(_VIEW), DOCUMENT_UNKNOWN),
     summary="A document as HTML, with highlighted characters",
@@ -129,7 +129,7 @@ async def view_document(
 
 
 @router.get(
-    "/documents/{document_id:int}/pages",
+    "/documents/{document_id:number}/pages",
     response_model=PageList,
     responses=reply(json_form(_PAGES), *_PAGE_KINDS),
     summary="The pages of a PDF and their sizes",
@@ -148,7 +148,7 @@ async def list_pages(
 
 
 @router.get(
-    "/documents/{document_id:int}/pages/{number:int}/image",
+    "/documents/{document_id:number}/pages/{number:number}/image",
     response_class=Response,
     responses=_IMAGE_REPLIES,
     summary="A page of a PDF as an image",
@@ -180,7 +180,7 @@ async def page_image(
 
 
 @router.get(
-    "/documents/{document_id:int}/pages/{number:int}/boxes",
+    "/documents/{document_id:number}/pages/{number:number}/boxes",
     response_model=PageBoxes,
     responses=reply(json_form(_BOXES), *_PAGE_KINDS),
     summary="Where characters of the text are on a page of a PDF",

@@ -44,7 +44,7 @@ async def list_conversations(desk: DeskParameter) -> Response:
 
 
 @router.get(
-    "/conversations/{conversation_id:int}",
+    "/conversations/{conversation_id:number}",
     response_model=ConversationTurns,
     responses=reply(samples.CONVERSATION_TURNS, CONVERSATION_UNKNOWN),
     summary="One conversation",
@@ -55,7 +55,7 @@ async def read_conversation(desk: DeskParameter, conversation_id: ConversationId
 
 
 @router.patch(
-    "/conversations/{conversation_id:int}",
+    "/conversations/{conversation_id:number}",
     response_model=Conversation,
     responses=reply(samples.CONVERSATION, CONVERSATION_UNKNOWN),
     summary="Rename a conversation",
@@ -68,7 +68,7 @@ async def rename_conversation(
 
 
 @router.delete(
-    "/conversations/{conversation_id:int}",
+    "/conversations/{conversation_id:number}",
     response_model=ConversationDeleted,
     responses=reply(samples.CONVERSATION_DELETED, CONVERSATION_UNKNOWN),
     summary="Delete a conversation",
@@ -79,7 +79,7 @@ async def delete_conversation(desk: DeskParameter, conversation_id: Conversation
 
 
 @router.get(
-    "/conversations/{conversation_id:int}/export",
+    "/conversations/{conversation_id:number}/export",
     response_class=Response,
     responses=file_reply("text/markdown", "application/json", "text/csv", kinds=(CONVERSATION_UNKNOWN,)),
     summary="Export a conversation",

@@ -52,7 +52,7 @@ async def list_documents(
 
 
 @router.get(
-    "/documents/{document_id:int}",
+    "/documents/{document_id:number}",
     response_model=DocumentPart,
     responses=reply(samples.DOCUMENT, DOCUMENT_UNKNOWN),
     summary="One document's text and marks",
@@ -70,7 +70,7 @@ async def read_document(
 
 
 @router.get(
-    "/documents/{document_id:int}/file",
+    "/documents/{document_id:number}/file",
     response_class=FileResponse,
     responses=file_reply("application/octet-stream", kinds=(DOCUMENT_UNKNOWN, FILE_UNAVAILABLE)),
     summary="The original file",

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from openbook.index.conversation_records import storable
+from openbook.serve import path_numbers  # noqa: F401 (paths with `:number` need it)
 from openbook.serve.desk import Desk
 from openbook.serve.problems import LIBRARY_UNKNOWN, unknown
 

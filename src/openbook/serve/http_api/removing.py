@@ -63,7 +63,7 @@ async def remove_by_address(
 
 
 @router.delete(
-    "/documents/{document_id:int}",
+    "/documents/{document_id:number}",
     status_code=202,
     response_model=Removal,
     responses=reply(samples.REMOVAL, DOCUMENT_UNKNOWN, status=202, description=_BEGUN),

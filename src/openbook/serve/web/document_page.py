@@ -12,6 +12,7 @@ from fastapi import Request
 from nicegui import ui
 
 from openbook.errors import UsageError
+from openbook.serve import path_numbers  # noqa: F401 (the path with `:number` needs it)
 from openbook.serve.desk import Desk, Shelf
 from openbook.serve.web.layout import frame, script, stylesheet
 from openbook.serve.web.parts import plain, state, text
@@ -22,7 +23,7 @@ from openbook.wording import one_line
 def build(shelf: Shelf) -> None:
     """Register the page."""
 
-    @ui.page("/documents/{document_id:int}")
+    @ui.page("/documents/{document_id:number}")
     async def page(request: Request, document_id: int) -> None:
         desk = shelf.desk(request.query_params.get("library"))
         path = await desk.background.run(_path_of, desk, document_id)
