@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openbook.errors import UsageError
-from openbook.lab.labelled_sets import Gold, read_beir, read_questions
+from openbook.lab.labelled_sets import Gold, mark, read_beir, read_questions
 from openbook.types import Exchange
 
 
@@ -120,3 +120,106 @@ def test_the_labelled_answers(data: Path) -> None:
     answers = read_beir(data / "clapnq").answers
     assert Counter(answer.answerable for answer in answers) == {True: 150, False: 150}
     assert sum(bool(answer.selected) for answer in answers if answer.answerable) >= 145
+
+
+def test_a_plain_questions_file(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / "questions.jsonl",
+        {"question": "a", "path": "a.md", "quote": "one", "note": "the user's own"},
+        {"question": "b", "path": "b.pdf", "page": 3, "heading": "Oil", "also": [{"quote": "two"}]},
+        {"question": "c", "quote": "three", "answer": "It is 3."},
+        {"question": "d", "answer": ["yes", "indeed"], "id": "named"},
+        {"question": "e", "unanswerable": True},
+        {"question": "f", "unanswerable": False},
+    )
+    a, b, c, d, e, f = read_questions(path)
+    assert [question.id for question in (a, b, c, d, e, f)] == ["1", "2", "3", "named", "5", "6"]
+    kinds = ["answerable"] * 4 + ["unanswerable", "unlabelled"]
+    assert [question.kind for question in (a, b, c, d, e, f)] == kinds
+    assert a.needs == ((Gold("a.md", "one"),),)
+    assert b.needs == ((Gold("b.pdf", "", 3, "Oil"), Gold("", "two")),)
+    assert (c.needs, c.references) == (((Gold("", "three"),),), ("It is 3.",))
+    assert (d.needs, d.references) == ((), ("yes", "indeed"))
+
+
+def test_the_same_as_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "questions.csv"
+    path.write_text(
+        "\ufeffQuestion,path,page,quote,answer,unanswerable,mine\r\n"
+        'a,a.md,2,"one, ""two""\nthree",,,x\r\n'
+        "\r\n"
+        "b,,,,It is so.,no\r\n"
+        "c,,,,,TRUE,\r\n",
+        encoding="utf-8",
+    )
+    a, b, c = read_questions(path)
+    assert (a.id, a.needs) == ("2", ((Gold("a.md", 'one, "two"\nthree', 2),),))
+    assert (b.id, b.references, c.id, c.kind) == ("5", ("It is so.",), "6", "unanswerable")
+    tabs = tmp_path / "questions.tsv"
+    tabs.write_text("path\tquestion\na.md\tWhat, then?\n", encoding="utf-8")
+    assert read_questions(tabs)[0].text == "What, then?"
+
+
+def test_a_question_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "questions.txt"
+    path.write_text("What?\n\n  Why, then? \n", encoding="utf-8")
+    assert [(q.id, q.text, q.kind) for q in read_questions(path)] == [
+        ("1", "What?", "unlabelled"),
+        ("3", "Why, then?", "unlabelled"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"qestion": "a"}, "a field 'qestion'; expected 'question'"),
+        ({"question": "a", "Quote": "b"}, "a field 'Quote'; expected 'quote'"),
+        ({"path": "a.md"}, "'question' is None; expected a text"),
+        ({"question": " "}, "'question' is empty"),
+        ({"question": "a", "unanswerable": "perhaps"}, "'unanswerable' is 'perhaps'; expected true or false"),
+        ({"question": "a", "unanswerable": True, "path": "a.md"}, "but there is a path"),
+        ({"question": "a", "path": "a.md", "page": "ii"}, "'page' is 'ii'; expected a whole number from 1"),
+        ({"question": "a", "page": 2}, "expected a 'path'"),
+        ({"question": "a", "path": ["a.md", 3]}, r"'path' is \['a.md', 3\]; expected a text"),
+        ({"question": "a", "also": "b.md"}, "'also' is 'b.md'; expected a list"),
+        ({"question": "a", "id": "first"}, "the id 'first' stands in line 1 already"),
+    ],
+)
+def test_what_is_wrong_with_a_question_is_said_with_its_line(
+    tmp_path: Path, row: dict[str, object], message: str
+) -> None:
+    path = write_lines(tmp_path / "questions.jsonl", {"question": "fine", "id": "first"}, row)
+    with pytest.raises(UsageError, match=message) as failure:
+        read_questions(path)
+    assert "questions.jsonl', line 2: " in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,quote\na,b\n", "line 1: the header is .*expected a column 'question'"),
+        ("question,path\na,b\nc,d,e\n", "line 3: 3 fields under a header of 2"),
+        ('question\n"a" b\n', "line 2: not CSV"),
+        ("question\n", "holds no questions"),
+        ("", "holds no questions"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "questions.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=message):
+        read_questions(path)
+
+
+def test_the_mark_of_a_set_changes_with_its_questions_and_labels(folder: Path, tmp_path: Path) -> None:
+    rows = [
+        {"question": "a", "path": "a.md"},
+        {"question": "b", "path": "a.md"},
+        {"question": "a", "path": "b.md"},
+        {"question": "a", "quote": "a.md"},
+        {"question": "a", "answer": "a.md"},
+    ]
+    marks = {mark(read_questions(write_lines(tmp_path / "questions.jsonl", row))) for row in rows}
+    assert len(marks) == len(rows)
+    assert mark(read_beir(folder)) == mark(read_beir(folder))
+    assert mark(read_beir(folder)) not in marks

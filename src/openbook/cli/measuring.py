@@ -182,7 +182,6 @@ def _measure(
     """Measure everything, keep it in a library that lasts, and write the report."""
     from openbook.lab.comparing import compare
     from openbook.lab.evaluate import evaluate_set
-    from openbook.lab.evaluation_history import entries
 
     def measured(one: Library) -> Evaluation:
         return evaluate_set(one, questions, model=wish.model, progress=progress.show)
@@ -192,7 +191,7 @@ def _measure(
         comparison = compare(library, wish.compare, measured, against=others, progress=progress.show)
     new = _entries(library, comparison, name, questions, wish.model)
     texts = comparison.measured[0].evaluation.texts
-    earlier = entries(library.path)[0] if lasting else []
+    earlier = _kept_before(library) if lasting and wish.report is not None else []
     if lasting and wish.keep:
         _keep(library, new)
     if wish.report is not None:
@@ -239,15 +238,31 @@ def _entries(
 
 def _keep(library: Library, new: Sequence[Entry]) -> None:
     """Add to the history. A library that may not be written is measured all the same."""
-    import sys
-
     from openbook.lab.evaluation_history import append
-    from openbook.wording import one_line
 
     try:
         append(library.path, new)
     except LibraryError as error:
-        sys.stderr.write(one_line(f"The library does not keep this evaluation: {error}") + "\n")
+        _tell(f"The library does not keep this evaluation: {error}")
+
+
+def _kept_before(library: Library) -> list[Entry]:
+    """The history, for the report; what was measured is shown without it, too."""
+    from openbook.lab.evaluation_history import entries
+
+    try:
+        return entries(library.path)[0]
+    except LibraryError as error:
+        _tell(f"The report shows no history: {error}")
+        return []
+
+
+def _tell(message: str) -> None:
+    import sys
+
+    from openbook.wording import one_line
+
+    sys.stderr.write(one_line(message) + "\n")
 
 
 def _write_report(

@@ -261,4 +261,5 @@ def _copied(
         if another or "chunk_tokens" in changes:  # another model's tokens are others: cut and embed again
             stored["chunk_tokens"] = int(changes.get("chunk_tokens", library.settings.chunk_tokens))
         copy.adopt(stored, progress=progress)
+        copy.searcher()  # sees the settings just stored, which would else replace those set after this
         yield copy
