@@ -44,7 +44,7 @@ MEANINGS: Final = {
     "abstention_accuracy": "Questions answered where the documents answer, and refused where they do not.",
     "quote_f1": "Words of the quotes against those of the gold quotes; unanswered questions count 0.",
     "citations_on_gold": "Citations that share half of their words with a gold quote.",
-    "citation_precision": "Citations that support what they stand behind.",
+    "citation_precision": "Citations that support what they stand behind; verbatim quotes always do.",
     "citation_recall": "Claims that are supported and cited.",
     "support_rate": "Claims that the evidence supports.",
     "answer_f1": "Words of the answer against those of a reference; unanswered questions count 0.",
@@ -169,7 +169,7 @@ def _table(comparison: Comparison, names: Iterable[str]) -> str:
         rows.append(f"<tr><td>{text(name)}{meaning}</td>{''.join(cells)}</tr>")
     note = (
         '<p class="muted">Differences are to the first column, question by question; p is that of a paired '
-        "randomisation test, corrected by Holm for the number of configurations. Bold: p ≤ 0.05.</p>"
+        "randomisation test, corrected by Holm for the number of configurations. Coloured: p ≤ 0.05.</p>"
     )
     return (
         f'<div class="wide"><table><thead><tr><th>Measure</th>{head}</tr></thead>'
@@ -188,7 +188,8 @@ def _below(measured: Measured, name: str, contrast: Contrast | None) -> str:
     if contrast is None:
         return span
     difference = contrast.difference
-    kind = ("sure " if contrast.corrected <= 0.05 else "") + ("up" if difference.mean > 0 else "down")
+    direction = "up" if difference.mean > 0 else "down"
+    kind = f"sure {direction}" if contrast.corrected <= 0.05 else "chance"
     if abs(difference.mean) < 1e-9:
         return span + "<small>the same</small>"
     return (
