@@ -50,6 +50,20 @@ def test_an_unknown_model_is_not_found(client: openai.OpenAI, name: str) -> None
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "x" * 100_000, "messages": HELLO},
+        {"model": "birds", "messages": [{"role": "x" * 100_000, "content": "?"}]},
+        {"model": "birds", "messages": [{"role": "user", "content": [{"type": "x" * 100_000}]}]},
+    ],
+)
+def test_an_error_never_repeats_pages_of_a_request(serving: Serving, body: dict[str, Any]) -> None:
+    reply = httpx2.post(f"{serving.address}/v1/chat/completions", json=body)
+    assert reply.status_code in (400, 404)
+    assert len(reply.content) < 1_000
+
+
+@pytest.mark.parametrize(
     ("param", "value"),
     [
         ("n", 2),

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbook.errors import FileTooLarge, StorageFull, UsageError
+from openbook.errors import FileTooLarge, LibraryError, StorageFull, UsageError
 from openbook.read.discover import discover
 from openbook.serve.uploads import NAME_BYTES, SPARE_BYTES, Uploads, safe_name
 from tests.serve_jobs.conftest import blocks
@@ -140,6 +140,25 @@ def test_the_system_s_own_word_for_a_full_disk_is_understood(
     with pytest.raises(StorageFull):
         asyncio.run(uploads.receive("big.txt", blocks(b"x")))
     assert names(uploads) == []
+
+
+def test_a_library_that_was_deleted_is_not_begun_anew(uploads: Uploads) -> None:
+    library = uploads.folder.parent / "library"
+    with pytest.raises(LibraryError, match="cannot be kept"):
+        asyncio.run(Uploads(library / "uploads", 100).receive("a.md", blocks(b"Text")))
+    assert not library.exists()
+
+
+def test_what_the_system_does_not_let_through_is_told(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("openbook.serve.uploads._finish", refuse)
+    with pytest.raises(LibraryError, match=r"'a\.md' cannot be kept .*Permission denied"):
+        asyncio.run(uploads.receive("a.md", blocks(b"Text")))
+    assert list(uploads.folder.iterdir()) == []
 
 
 def test_leftovers_of_killed_servers_are_swept_and_growing_files_are_not(tmp_path: Path) -> None:

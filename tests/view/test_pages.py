@@ -224,6 +224,21 @@ def test_an_image_is_kept_and_drawn_anew_after_its_file_has_changed_and_changed_
         drawer.image(seen, 1, 200)
 
 
+def test_what_is_kept_is_weighed_and_holds_no_text_of_pages(handbook: Document) -> None:
+    drawer = PageDrawer(max_bytes=10_000_000, seconds=60.0, memory=1_000_000_000)
+    try:
+        sizes = drawer.sizes(original(HANDBOOK))
+        mark = page_mark(handbook, 1)
+        assert mark is not None
+        boxes = drawer.boxes(original(HANDBOOK), handbook, 1, start=mark.start, end=mark.end)
+    finally:
+        drawer.close()
+    kept = drawer._values
+    assert kept._weight == 20 + len(sizes) + len(boxes)
+    assert len(kept._values) == 2
+    assert all(len(repr(key)) < 500 < len(handbook.text) for key in kept._values)
+
+
 def test_pages_and_widths_that_cannot_be_are_refused(drawer: PageDrawer) -> None:
     for number in (0, 5, -1):
         with pytest.raises(UsageError, match="no page"):

@@ -177,9 +177,18 @@ class Shelf:
 
     @classmethod
     def open(cls, libraries: Sequence[Library], options: ServeOptions) -> Shelf:
-        """A desk for each of these libraries, named like its folder (see `name_of`)."""
+        """A desk for each of these libraries, named like its folder (see `name_of`).
+
+        Raises UsageError for a library that is there twice: what one desk
+        removes would not be hidden by the other.
+        """
         desks: dict[str, Desk] = {}
+        places: set[Path] = set()
         for library in libraries:
+            place = library.path.resolve()
+            if place in places:
+                raise UsageError(f"The library {str(library.path)!r} is named twice. Name it once.")
+            places.add(place)
             name = stem = name_of(library.path)
             number = 2
             while name in desks:

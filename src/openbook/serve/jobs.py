@@ -39,6 +39,9 @@ JobState: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled
 KEPT_JOBS: Final = 200
 """Finished jobs that are remembered."""
 
+MOST_WAITING: Final = 1_000
+"""Jobs that may wait; removals, which were promised, do so in any number."""
+
 REMOVAL_SECONDS: Final = 60.0
 """How long removals that were promised may take when the server stops."""
 
@@ -131,13 +134,14 @@ class Jobs:
         documents: Sequence[int] = (),
         ended: Callable[[Job], None] | None = None,
     ) -> Job:
-        """Queue a job and return it.
+        """Queue a job and return it; where the very same waits already, that one.
 
         `paths` are files and folders; for `remove` documents' paths and
         patterns, or else `documents` their ids; for `upload` files in the
         library's folder of uploads, or none for all of it. `ended` is called
         with the finished job, in a thread, before anybody else sees that it
-        has ended; an error that it raises makes the job fail. Raises UsageError when the server is stopping.
+        has ended; an error that it raises makes the job fail. Raises UsageError when the server is stopping,
+        or when too many jobs wait.
         """
         words = tuple(fspath(path) for path in paths)
         request = Request(kind, words, tuple(documents), prune, repair)
@@ -145,6 +149,13 @@ class Jobs:
         with self._changed:
             if self._closing:
                 raise UsageError(f"The server is stopping and takes no new work ({title!r}).")
+            waiting = next((task for task in self._tasks if task.request == request), None)
+            if waiting is not None and waiting.ended is None and ended is None:
+                return self.job(waiting.job_id)  # it begins later than now, and sees all that is there now
+            if len(self._tasks) >= MOST_WAITING and kind != "remove":
+                raise UsageError(
+                    f"{len(self._tasks):,} jobs wait already, so {title!r} was not begun. Try again later."
+                )
             self._tasks.append(_Task(job.id, request, ended))
             self._put(job)
             if self._thread is None:

@@ -28,8 +28,8 @@ def original_of(desk: Desk, document_id: int) -> Path:
     record = next(desk.documents([f"document={document_id}"]), None)
     if record is None:
         raise UsageError(f"This library has no document {document_id}.")
-    source = next(source for source in desk.library.sources() if source.id == record.source_id)
-    if source.kind == "memory":
+    source = next((source for source in desk.library.sources() if source.id == record.source_id), None)
+    if source is None or source.kind == "memory":
         raise UsageError(f"{record.path!r} did not come from a file.")
     root = resolved(source.root)
     file = resolved(Path(source.root) / record.path) if source.kind == "folder" else root

@@ -27,7 +27,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from openbook.errors import FileTooLarge, StorageFull, UsageError
+from openbook.errors import FileTooLarge, LibraryError, StorageFull, UsageError
 
 UPLOADS_NAME: Final = "uploads"
 """Where originals lie in a library's folder."""
@@ -64,8 +64,8 @@ class Uploads:
 
         `expected` is the size in bytes where it is known before. Nothing of
         the file stays when the transfer breaks off or is cancelled. Raises
-        FileTooLarge beyond the limit, and StorageFull where the disk would be
-        left with too little room.
+        FileTooLarge beyond the limit, StorageFull where the disk would be
+        left with too little room, and LibraryError where nothing can be written.
         """
         target = self._folder() / safe_name(name)
         self._check(name, expected or 0)
@@ -78,7 +78,9 @@ class Uploads:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise self._full(name, 0) from error
-            raise
+            if isinstance(error, ConnectionError):
+                raise  # the sender's
+            raise _unwritable(name, error) from error
         finally:
             partial.unlink(missing_ok=True)
         return target
@@ -110,7 +112,10 @@ class Uploads:
             raise UsageError(
                 f"{str(self.folder)!r} is a link; uploads are only written to a real folder. Remove the link."
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:  # without its parents: where the library was deleted, none is begun anew
+            raise _unwritable(str(self.folder), error) from error
         return self.folder
 
     async def _write(self, name: str, content: AsyncIterator[bytes], stream: BinaryIO) -> None:
@@ -172,6 +177,13 @@ def _shortened(name: str) -> str:
         stem, dot, suffix = name, "", ""
     room = NAME_BYTES - 1 - len((dot + suffix).encode())
     return stem.encode()[:room].decode("utf-8", "ignore").rstrip(". ") + dot + suffix
+
+
+def _unwritable(name: str, error: OSError) -> LibraryError:
+    return LibraryError(
+        f"{name!r} cannot be kept in the library's folder: {error.strerror or error}. Whoever runs the "
+        "server has to make that folder writable."
+    )
 
 
 def _finish(stream: BinaryIO, partial: Path, target: Path) -> None:

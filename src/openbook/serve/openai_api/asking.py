@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from openbook.conversing import shortened
 from openbook.events import ErrorEvent, TokenEvent, VerificationEvent
 from openbook.json_form import json_form
-from openbook.serve.openai_api.errors import Refused
+from openbook.serve.openai_api.errors import Refused, short
 from openbook.serve.openai_api.shown_text import ShownText, rest_of_text, whole_text
 from openbook.serve.openai_api.usage import Usage, usage_of
 
@@ -114,7 +114,7 @@ def desk_of(shelf: Shelf, model: str) -> Desk:
     names = [desk.name for desk in shelf]
     if model not in names:
         raise Refused(
-            f"There is no model {model!r} here. The models are this server's libraries: "
+            f"There is no model {short(model)} here. The models are this server's libraries: "
             f"{', '.join(map(repr, names))}.",
             param="model",
             code="model_not_found",

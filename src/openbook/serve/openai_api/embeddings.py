@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from openbook.serve.openai_api.errors import Refused
+from openbook.serve.openai_api.errors import Refused, short
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -48,7 +48,7 @@ async def desk_that_embeds(shelf: Shelf, model: str) -> tuple[Desk, Embedder]:
             return desk, embedder
         known += [] if embedder is None else [embedding_name(embedder)]
     raise Refused(
-        f"There is no embedding model {model!r} here. There is: "
+        f"There is no embedding model {short(model)} here. There is: "
         f"{', '.join(map(repr, dict.fromkeys(known))) or 'none'}.",
         param="model",
         code="model_not_found",

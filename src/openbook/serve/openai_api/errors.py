@@ -61,6 +61,15 @@ class Refused(UsageError):
         self.status = status
 
 
+def short(value: object) -> str:
+    """A value as an error shows it: never pages of it."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "nested too deeply"
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 def error_form(error: Exception) -> tuple[int, dict[str, object]]:
     """Status and body for an error. What was not raised on purpose is not told to the client."""
     if isinstance(error, Refused):

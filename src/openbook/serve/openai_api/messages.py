@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from openbook.serve.http_api.parameters import LONGEST_QUESTION
-from openbook.serve.openai_api.errors import Refused
+from openbook.serve.openai_api.errors import Refused, short
 from openbook.serve.openai_api.shown_text import without_ending
 from openbook.types import Exchange
 
@@ -81,7 +81,7 @@ def _message(message: Any, place: str) -> tuple[str, str]:
     role = message.get("role")
     if message.get("type", "message") != "message" or role not in (*_RULES, "user", "assistant"):
         raise Refused(
-            f"{place} has the role {role!r} and the type {message.get('type', 'message')!r}; expected a "
+            f"{place} has the role {short(role)} and the type {short(message.get('type'))}; expected a "
             "message from 'system', 'developer', 'user' or 'assistant'. Tools cannot be called here.",
             param=place,
         )
@@ -101,7 +101,7 @@ def _content(content: Any, place: str, *, empty: bool) -> str:
         text = part.get("text") if isinstance(part, Mapping) else None
         if kind not in _TEXT_PARTS or not isinstance(text, str):
             raise Refused(
-                f"{place}[{number}] is of the type {kind!r}; expected 'text'. Images, sounds and files "
+                f"{place}[{number}] is of the type {short(kind)}; expected 'text'. Images, sounds and files "
                 "cannot be asked about: add files to the library.",
                 param=f"{place}[{number}]",
             )

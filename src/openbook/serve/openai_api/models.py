@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from openbook.serve.openai_api.embeddings import embedding_name
-from openbook.serve.openai_api.errors import Refused
+from openbook.serve.openai_api.errors import Refused, short
 
 if TYPE_CHECKING:
     from openbook.serve.desk import Shelf
@@ -28,7 +28,7 @@ class Models:
         names = await self._names()
         if name not in names:
             raise Refused(
-                f"There is no model {name!r} here. There is: {', '.join(map(repr, names))}.",
+                f"There is no model {short(name)} here. There is: {', '.join(map(repr, names))}.",
                 param="model",
                 code="model_not_found",
                 status=404,

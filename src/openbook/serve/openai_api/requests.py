@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from openbook.serve.http_api.parameters import LONGEST_LINE, MOST_HITS
-from openbook.serve.openai_api.errors import Refused
+from openbook.serve.openai_api.errors import Refused, short
 from openbook.serve.openai_api.messages import Asked, asked_by_input, asked_by_messages
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def response_question(body: Mapping[str, Any]) -> Question:
     _refuse_what_is_not_there(body)
     instructions = body.get("instructions")
     if instructions is not None and not isinstance(instructions, str):
-        raise Refused(f"instructions is {_short(instructions)}; expected a string.", param="instructions")
+        raise Refused(f"instructions is {short(instructions)}; expected a string.", param="instructions")
     return Question(
         _model(body),
         asked_by_input(body.get("input"), instructions=instructions or ""),
@@ -143,12 +143,12 @@ def texts_to_embed(body: Mapping[str, Any]) -> Texts:
     form = body.get("encoding_format") or "float"
     if form not in ("float", "base64"):
         raise Refused(
-            f"encoding_format is {_short(form)}; expected 'float' or 'base64'.", param="encoding_format"
+            f"encoding_format is {short(form)}; expected 'float' or 'base64'.", param="encoding_format"
         )
     role = _object(body, "openbook").get("role", "document")
     if role not in ("query", "document"):
         raise Refused(
-            f"openbook.role is {_short(role)}; expected 'query' or 'document'.", param="openbook.role"
+            f"openbook.role is {short(role)}; expected 'query' or 'document'.", param="openbook.role"
         )
     return Texts(
         _model(body),
@@ -162,7 +162,7 @@ def texts_to_embed(body: Mapping[str, Any]) -> Texts:
 def _inputs(given: Any) -> tuple[str, ...]:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts:
-        raise Refused(f"input is {_short(given)}; expected a string or a list of strings.", param="input")
+        raise Refused(f"input is {short(given)}; expected a string or a list of strings.", param="input")
     if len(texts) > MOST_INPUTS:
         raise Refused(f"input holds {len(texts):,} texts; expected at most {MOST_INPUTS:,}.", param="input")
     for number, text in enumerate(texts):
@@ -174,7 +174,7 @@ def _inputs(given: Any) -> tuple[str, ...]:
             )
         if not isinstance(text, str) or not text:
             raise Refused(
-                f"input[{number}] is {_short(text)}; expected a string that is not empty.", param="input"
+                f"input[{number}] is {short(text)}; expected a string that is not empty.", param="input"
             )
     return tuple(texts)
 
@@ -188,7 +188,7 @@ def _refuse_what_is_not_there(body: Mapping[str, Any]) -> None:
             continue  # only how wordy the answer should be
         instead = _INSTEAD.get(name, f"Leave {name} out.")
         raise Refused(
-            f"This server cannot fulfil {name}={_short(value)}. {instead}",
+            f"This server cannot fulfil {name}={short(value)}. {instead}",
             param=name,
             code="unsupported_parameter",
         )
@@ -206,7 +206,7 @@ def _wishes(body: Mapping[str, Any]) -> Wishes:
     where = given.get("where") or []
     if not isinstance(where, list) or len(where) > MOST_CONDITIONS or not all(map(_is_line, where)):
         raise Refused(
-            f"openbook.where is {_short(where)}; expected a list of conditions such as 'path=notes*'.",
+            f"openbook.where is {short(where)}; expected a list of conditions such as 'path=notes*'.",
             param="openbook.where",
         )
     k = _positive(given, "k", "openbook.")
@@ -215,7 +215,7 @@ def _wishes(body: Mapping[str, Any]) -> Wishes:
     model = given.get("model")
     if model is not None and not isinstance(model, str):
         raise Refused(
-            f"openbook.model is {_short(model)}; expected 'provider:name' or 'none'.", param="openbook.model"
+            f"openbook.model is {short(model)}; expected 'provider:name' or 'none'.", param="openbook.model"
         )
     return Wishes(
         sources=_flag(given, "sources", "openbook.", default=True),
@@ -230,7 +230,7 @@ def _model(body: Mapping[str, Any]) -> str:
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise Refused(
-            f"model is {_short(model)}; expected the name of a model (GET /v1/models lists them).",
+            f"model is {short(model)}; expected the name of a model (GET /v1/models lists them).",
             param="model",
         )
     return model
@@ -241,7 +241,7 @@ def _flag(body: Mapping[str, Any], name: str, prefix: str = "", *, default: bool
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise Refused(f"{prefix}{name} is {_short(value)}; expected true or false.", param=prefix + name)
+        raise Refused(f"{prefix}{name} is {short(value)}; expected true or false.", param=prefix + name)
     return value
 
 
@@ -251,7 +251,7 @@ def _positive(body: Mapping[str, Any], name: str, prefix: str = "") -> int | Non
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
         raise Refused(
-            f"{prefix}{name} is {_short(value)}; expected a whole number from 1 on.", param=prefix + name
+            f"{prefix}{name} is {short(value)}; expected a whole number from 1 on.", param=prefix + name
         )
     return value
 
@@ -261,22 +261,16 @@ def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refused(f"{name} is {_short(value)}; expected an object.", param=name)
+        raise Refused(f"{name} is {short(value)}; expected an object.", param=name)
     return value
 
 
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     value = body.get(name)
     if not isinstance(value, list) or not value:
-        raise Refused(f"{name} is {_short(value)}; expected a list that is not empty.", param=name)
+        raise Refused(f"{name} is {short(value)}; expected a list that is not empty.", param=name)
     return value
 
 
 def _is_line(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_LINE and "\0" not in value
-
-
-def _short(value: object) -> str:
-    """A value as an error shows it: never pages of it."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"

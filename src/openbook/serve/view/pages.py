@@ -18,6 +18,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -37,8 +38,8 @@ _PROCESSES: Final = 2
 _SECONDS: Final = 15.0
 _CACHE_BYTES: Final = 64_000_000
 """Bytes of images that are kept."""
-_CACHE_ENTRIES: Final = 500
-"""Lists of sizes, and of boxes, that are kept."""
+_CACHE_VALUES: Final = 100_000
+"""Sizes and boxes that are kept, a hundred bytes or two each."""
 _ANSWER: Final = "openbook.serve.view.page_worker:answer"
 
 
@@ -72,7 +73,7 @@ class PageDrawer:
         for pool in self._pools:
             self._idle.put(pool)
         self._images = _Cache(_CACHE_BYTES, weigh=len)
-        self._values = _Cache(_CACHE_ENTRIES, weigh=lambda _: 1)
+        self._values = _Cache(_CACHE_VALUES, weigh=lambda values: 10 + len(values))
 
     def sizes(self, original: Original) -> tuple[PageSize, ...]:
         """The sizes of all pages. Raises FileChanged, ReadError."""
@@ -127,7 +128,8 @@ class PageDrawer:
         except OSError as error:
             raise ReadError(f"The file {original.file.name!r} cannot be read: {error.strerror}.") from error
         request = json.dumps({**wanted, "hash": original.content_hash.hex()})
-        key = (str(original.file), status.st_ino, status.st_mtime_ns, status.st_size, request)
+        asked = blake2b(request.encode("ascii"), digest_size=16).digest()  # it may hold a whole page's text
+        key = (str(original.file), status.st_ino, status.st_mtime_ns, status.st_size, asked)
         return cache.get(key, lambda: self._asked(original, request))
 
     def _asked(self, original: Original, request: str) -> Any:
