@@ -247,7 +247,7 @@ class Library:
         embedder, notes = self._search_embedder()
         adapter = None
         if embedder is not None and ADAPTER in self._stored:
-            adapter, note = self._adapters.of(self._ledger, self._stored, embedder.fingerprint)
+            adapter, note = self._adapters.of(self._ledger, self._stored, embedder)
             notes = (*notes, note)
         return Searcher(
             self._ledger,

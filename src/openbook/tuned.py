@@ -25,6 +25,7 @@ from openbook.errors import LibraryDamaged, UsageError
 
 if TYPE_CHECKING:
     from openbook.adapting import Adapter
+    from openbook.embed import Embedder
     from openbook.index.derived import DerivedIndexes
     from openbook.index.ledger import Ledger
     from openbook.types import Chunk, Document
@@ -133,7 +134,8 @@ class Tuner:
 def rechunk(ledger: Ledger, chunk: Callable[[Document], list[Chunk]]) -> None:
     """Cut every document into chunks again, in one transaction. Vectors of texts known before are kept."""
     with ledger.transaction():
-        for record in list(ledger.documents()):
+        # In the order of their chunks, which decides between hits that score the same.
+        for record in sorted(ledger.documents(), key=lambda one: ledger.chunk_ids_at(one.id, [0])):
             file = ledger.file_of(record.id)
             document = ledger.document(record.id)
             if file is not None and (chunks := chunk(document)):
@@ -146,16 +148,18 @@ class AdapterInUse:
     def __init__(self) -> None:
         self._read: tuple[tuple[str, str], tuple[Adapter | None, str]] | None = None
 
-    def of(self, ledger: Ledger, stored: Mapping[str, str], fingerprint: str) -> tuple[Adapter | None, str]:
+    def of(self, ledger: Ledger, stored: Mapping[str, str], embedder: Embedder) -> tuple[Adapter | None, str]:
         """See `adapter_in_use`; several threads may ask."""
-        key = (stored.get(ADAPTER, ""), fingerprint)
+        key = (stored.get(ADAPTER, ""), embedder.fingerprint)
         read = self._read
         if read is None or read[0] != key:
-            read = self._read = (key, adapter_in_use(ledger, stored, fingerprint))
+            read = self._read = (key, adapter_in_use(ledger, stored, embedder))
         return read[1]
 
 
-def adapter_in_use(ledger: Ledger, stored: Mapping[str, str], fingerprint: str) -> tuple[Adapter | None, str]:
+def adapter_in_use(
+    ledger: Ledger, stored: Mapping[str, str], embedder: Embedder
+) -> tuple[Adapter | None, str]:
     """The library's adapter for this embedder's questions, and a note for people.
 
     `stored` are the ledger's settings. A damaged adapter, and one of another
@@ -175,7 +179,7 @@ def adapter_in_use(ledger: Ledger, stored: Mapping[str, str], fingerprint: str) 
         return None, f"The library's adapter is not used: {error} Take it back with: openbook tune --undo"
     if adapter.id != name:
         return None, f"The library's adapter is not used: it is {adapter.id!r}, not {name!r}."
-    if adapter.fingerprint != fingerprint:
+    if (adapter.fingerprint, adapter.dimension) != (embedder.fingerprint, embedder.dimension):
         return None, "The library's adapter is not used: it was learned with another model's vectors."
     return adapter, f"Questions are adapted to this library (adapter {name})."
 

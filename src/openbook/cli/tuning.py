@@ -41,7 +41,12 @@ def tune(
         bool, typer.Option("--chunks", help="Try other sizes of chunks too: embeds a copy for each of four.")
     ] = False,
     made: Annotated[
-        int, typer.Option("--made", metavar="N", help="Questions to make where none are named.")
+        int,
+        typer.Option(
+            "--made",
+            metavar="N",
+            help="Questions to make where none are named, and for an adapter to learn from besides.",
+        ),
     ] = 300,
     seed: Annotated[int, typer.Option("--seed", help="Which questions go into which part.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be gained; change nothing.")] = (
@@ -74,7 +79,13 @@ def tune(
         else:
             asked, by_words = _asked(opened, labelled, queries, made, seed, model, progress)
             if adapter:
-                found = _learn(opened, asked, seed, dry_run, progress)
+                if by_words:
+                    raise UsageError(
+                        "An adapter needs questions that people asked, or a language model to make some: "
+                        "name a SET, or a model with --model."
+                    )
+                more = _made(opened, made, seed, model, progress)[0] if labelled is not None else ()
+                found = _learn(opened, asked, more, seed, dry_run, progress)
             else:
                 found = _tune(opened, asked, seed, chunks, by_words, dry_run, progress)
     if as_json:
@@ -144,11 +155,16 @@ def _tune(
 
 
 def _learn(
-    library: Library, asked: tuple[Asked, ...], seed: int, dry_run: bool, progress: ProgressLine
+    library: Library,
+    asked: tuple[Asked, ...],
+    made: tuple[Asked, ...],
+    seed: int,
+    dry_run: bool,
+    progress: ProgressLine,
 ) -> Learned:
     from openbook.lab.adapter import learn_adapter
 
-    return learn_adapter(library, asked, seed=seed, dry_run=dry_run, progress=progress.show)
+    return learn_adapter(library, asked, made=made, seed=seed, dry_run=dry_run, progress=progress.show)
 
 
 def _flat(found: Any) -> dict[str, Any]:

@@ -10,6 +10,9 @@ chunks that the search ranks high and that do not. Two ways to learn W:
                   and Vinyals 2018) over the negatives and other questions' positives, with a
                   penalty on the distance to the identity, stopped early
 
+Questions made from the documents (`openbook.lab.made_questions`) may be learned from
+too. They choose and confirm nothing: they are alike in ways that people's are not.
+
 Validation chooses the strengths, the step to stop at and the better of the two, by
 nDCG@10 of the whole search, words included. It is crossed: questions that are not
 of the test part are divided into folds, and each fold is ranked by what was learned
@@ -61,6 +64,10 @@ NEGATIVES: Final = 30
 POSITIVES: Final = 4
 FOLDS: Final = 4
 FEWEST_PAIRS: Final = 8
+_STRANGERS: Final = 100
+"""Other questions' answers that a question is told from, at most."""
+_SAME: Final = 0.95
+"""Cosine above which a stranger's answer is taken for an answer."""
 CLOSED: Final = "closed form"
 GRADIENT: Final = "gradient"
 
@@ -103,13 +110,14 @@ def learn_adapter(
     library: Library,
     asked: Sequence[Asked],
     *,
+    made: Sequence[Asked] = (),
     seed: int = 0,
     dry_run: bool = False,
     progress: Watcher = lambda _: None,
 ) -> Learned:
     """Learn an adapter and adopt it if the test part confirms it. An adapter in use is replaced, not refined.
 
-    Raises UsageError for too few questions, and for a library without vectors.
+    `made` are questions made from the documents, to learn from besides. Raises UsageError for too few questions, and for a library without vectors.
     """
     answerable = [one for one in asked if one.answerable]
     parts = split(answerable, seed=seed)
@@ -122,7 +130,8 @@ def learn_adapter(
             f"Only {len(pairs)} questions have an answer with a vector to learn from; expected "
             f"{FEWEST_PAIRS} at least."
         )
-    gains = _validated(scores, pairs, _folds(known, groups), progress)
+    more = _made_pairs(library, made, progress)
+    gains = _validated(scores, pairs, more, (_folds(known, groups), progress))
     best = {
         way: max((k for k in gains if k.startswith(way)), key=gains.__getitem__) for way in (CLOSED, GRADIENT)
     }
@@ -130,7 +139,7 @@ def learn_adapter(
     old = scores.values(scores.current(), parts.test)
     found = Learned(
         {"learning": len(known), "test": len(parts.test)},
-        len(pairs),
+        len(pairs) + len(more),
         {name: gains[key] for name, key in best.items()},
         way,
         float(old.mean()),
@@ -139,7 +148,7 @@ def learn_adapter(
     )
     if gains[way] <= 0:
         return found
-    adapter = adapter_of(dict(_learned([*pairs.values()]))[way], scores.fingerprint)
+    adapter = adapter_of(dict(_learned([*pairs.values()], more))[way], scores.fingerprint)
     new = scores.values(replace(scores.current(), adapter=adapter), parts.test)
     drawn = [groups[i] for i in parts.test.tolist()]
     difference = paired_difference(new.tolist(), old.tolist(), groups=drawn)
@@ -163,17 +172,28 @@ def _folds(positions: NDArray[np.int64], groups: Sequence[int]) -> list[NDArray[
     return [np.array(sorted(fold), dtype=np.int64) for fold in folds if fold]
 
 
+def _made_pairs(library: Library, made: Sequence[Asked], progress: Watcher) -> list[Pair]:
+    if not made:
+        return []
+    scores = Scores(library, made, progress=progress)
+    return [pair for number in range(len(made)) if (pair := _pair(scores, number)) is not None]
+
+
 def _validated(
-    scores: Scores, pairs: Mapping[int, Pair], folds: Sequence[NDArray[np.int64]], progress: Watcher
+    scores: Scores,
+    pairs: Mapping[int, Pair],
+    more: Sequence[Pair],
+    how: tuple[Sequence[NDArray[np.int64]], Watcher],
 ) -> dict[str, float]:
     """What each way to learn gains, of questions that it did not learn from."""
+    folds, progress = how
     plain = replace(scores.current(), adapter=None)
     gains: dict[str, float] = {}
     for number, fold in enumerate(folds, start=1):
         inside = set(fold.tolist())
         others = [pair for position, pair in pairs.items() if position not in inside]
         bar = scores.values(plain, fold).sum()
-        for key, matrix in _learned(others) if others else ():
+        for key, matrix in _learned(others, more) if others else ():
             adapter = adapter_of(matrix, scores.fingerprint)
             values = scores.values(replace(plain, adapter=adapter), fold)
             gains[key] = gains.get(key, 0.0) + float(values.sum() - bar)
@@ -199,14 +219,18 @@ def _pair(scores: Scores, number: int) -> Pair | None:
     )
 
 
-def _learned(pairs: Sequence[Pair]) -> Iterator[tuple[str, Matrix]]:
-    """Yield (way with its strengths, matrix) for every strength of both ways."""
-    for ridge in RIDGES:
-        for strength in STRENGTHS:
-            yield f"{CLOSED}, {strength:g} of a step, ridge {ridge:g}", closed_form(pairs, strength, ridge)
-    for penalty in PENALTIES:
-        for step, matrix in gradient(pairs, penalty):
-            yield f"{GRADIENT}, {step} steps, penalty {penalty:g}", matrix
+def _learned(pairs: Sequence[Pair], more: Sequence[Pair]) -> Iterator[tuple[str, Matrix]]:
+    """Yield (way with its strengths, matrix): every strength of both ways, without and with made questions."""
+    for learned_from, added in ((pairs, ""), ([*pairs, *more], ", with made questions")):
+        if added and not more:
+            return
+        for ridge in RIDGES:
+            for strength in STRENGTHS:
+                matrix = closed_form(learned_from, strength, ridge)
+                yield f"{CLOSED}, {strength:g} of a step, ridge {ridge:g}{added}", matrix
+        for penalty in PENALTIES:
+            for step, matrix in gradient(learned_from, penalty):
+                yield f"{GRADIENT}, {step} steps, penalty {penalty:g}{added}", matrix
 
 
 def closed_form(pairs: Sequence[Pair], strength: float, ridge: float) -> Matrix:
@@ -226,12 +250,13 @@ def closed_form(pairs: Sequence[Pair], strength: float, ridge: float) -> Matrix:
 
 def gradient(pairs: Sequence[Pair], penalty: float) -> Iterator[tuple[int, Matrix]]:
     """Yield (step, matrix) at every tenth step down the contrastive loss, from the identity."""
+    choices = choices_of(pairs)
     identity = np.eye(len(pairs[0].question), dtype=np.float32)
     matrix = identity
     mean: Matrix = np.zeros_like(matrix)
     square: Matrix = np.zeros_like(matrix)
     for step in range(1, STEPS + 1):
-        slope = slope_of(pairs, matrix) + 2 * np.float32(penalty) * (matrix - identity)
+        slope = slope_of(choices, matrix) + 2 * np.float32(penalty) * (matrix - identity)
         mean = mean + np.float32(0.1) * (slope - mean)
         square = square + np.float32(0.001) * (slope**2 - square)
         evened = np.sqrt(square / np.float32(1 - 0.999**step)) + np.float32(1e-8)
@@ -240,41 +265,54 @@ def gradient(pairs: Sequence[Pair], penalty: float) -> Iterator[tuple[int, Matri
             yield step, matrix
 
 
-def loss_of(pairs: Sequence[Pair], matrix: Matrix) -> float:
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """A question's vector and all rows that it chooses among, the `right` first ones being right."""
+
+    question: Matrix
+    rows: Matrix
+    right: int
+
+
+def choices_of(pairs: Sequence[Pair]) -> list[Choice]:
+    """Each question with its own rows and the first right one of every other question."""
+    firsts = np.concatenate([pair.right[:1] for pair in pairs])
+    choices = []
+    for number, pair in enumerate(pairs):
+        # Another question's answer may answer this one too; as a negative it would teach the wrong thing.
+        strange = (firsts @ pair.right.T).max(axis=1) <= _SAME
+        strange[number] = False
+        strange[np.flatnonzero(strange)[_STRANGERS:]] = False
+        rows = np.concatenate([pair.right, pair.wrong, firsts[strange]])
+        choices.append(Choice(pair.question, rows, len(pair.right)))
+    return choices
+
+
+def loss_of(choices: Sequence[Choice], matrix: Matrix) -> float:
     """The mean contrastive loss: how little probability falls on what is right (InfoNCE)."""
     total = 0.0
-    for number, pair in enumerate(pairs):
-        rows, right = _compared(pairs, number)
-        mapped = matrix @ pair.question
-        logits = rows @ (mapped / np.linalg.norm(mapped)) / TEMPERATURE
-        total += float(_log_sum(logits) - _log_sum(logits[:right]))
-    return total / len(pairs)
+    for one in choices:
+        mapped = matrix @ one.question
+        logits = one.rows @ (mapped / np.linalg.norm(mapped)) / TEMPERATURE
+        total += float(_log_sum(logits) - _log_sum(logits[: one.right]))
+    return total / len(choices)
 
 
-def slope_of(pairs: Sequence[Pair], matrix: Matrix) -> Matrix:
+def slope_of(choices: Sequence[Choice], matrix: Matrix) -> Matrix:
     """The derivative of `loss_of` by the matrix."""
-    slope = np.zeros_like(matrix)
-    for number, pair in enumerate(pairs):
-        rows, right = _compared(pairs, number)
-        mapped = matrix @ pair.question
-        length = np.linalg.norm(mapped)
-        unit = mapped / length
-        logits = rows @ unit / TEMPERATURE
+    questions = np.stack([one.question for one in choices])
+    by_mapped = np.empty_like(questions)
+    mapped = questions @ matrix.T
+    for number, one in enumerate(choices):
+        length = np.linalg.norm(mapped[number])
+        unit = mapped[number] / length
+        logits = one.rows @ unit / TEMPERATURE
         weights = np.exp(logits - _log_sum(logits))
-        weights[:right] -= np.exp(logits[:right] - _log_sum(logits[:right]))
-        by_unit = rows.T @ weights / TEMPERATURE
-        by_mapped = (by_unit - unit * float(unit @ by_unit)) / length
-        slope += np.outer(by_mapped, pair.question).astype(np.float32)
-    return slope / np.float32(len(pairs))
-
-
-def _compared(pairs: Sequence[Pair], number: int) -> tuple[Matrix, int]:
-    """All rows that a question chooses among, the right ones first, and how many those are."""
-    own = pairs[number]
-    others = [pair.right[:1] for place, pair in enumerate(pairs) if place != number]
-    # Another question's answer may answer this one too; as a negative it would teach the wrong thing.
-    strangers = [row for row in others if not np.any(own.right @ row[0] > 0.95)]
-    return np.concatenate([own.right, own.wrong, *strangers]), len(own.right)
+        weights[: one.right] -= np.exp(logits[: one.right] - _log_sum(logits[: one.right]))
+        by_unit = one.rows.T @ weights / TEMPERATURE
+        by_mapped[number] = (by_unit - unit * float(unit @ by_unit)) / length
+    slope: Matrix = by_mapped.T @ questions / np.float32(len(choices))
+    return slope
 
 
 def _log_sum(logits: Matrix) -> np.float32:
