@@ -90,7 +90,11 @@ SYSTEMS: Final = (
         "Haystack hybrid",
         "peer",
         "haystack_hybrid",
-        ("haystack", "haystack.components.retrievers.in_memory", "haystack.components.embedders"),
+        (
+            "haystack.components.joiners",
+            "haystack.components.retrievers.in_memory",
+            "haystack_integrations.components.embedders.sentence_transformers",
+        ),
         '`TextFileToDocument`, `DocumentSplitter(split_by="word", split_length=512, split_overlap=32)`, '
         "`SentenceTransformersDocumentEmbedder`, `InMemoryDocumentStore`; `InMemoryBM25Retriever` and "
         '`InMemoryEmbeddingRetriever`, joined by `DocumentJoiner(join_mode="reciprocal_rank_fusion")`.',
