@@ -69,6 +69,13 @@ def test_another_library_is_compared_and_its_losses_listed(filled: Openbook, fol
     assert not (folder / "smaller" / "evaluations.jsonl").exists()
 
 
+def test_a_configuration_may_name_another_model_than_the_rest(filled: Openbook) -> None:
+    assert filled("eval", "questions.jsonl", "--model", "none", "--compare", "model=none").code == 0
+    result = filled("eval", "questions.jsonl", "--model", "none", "--compare", "model=nobody:nothing")
+    assert result.code != 0
+    assert "nobody" in result.err
+
+
 def test_the_library_keeps_what_was_measured(filled: Openbook, folder: Path) -> None:
     assert (
         filled("eval", "--history").out

@@ -183,11 +183,15 @@ def _measure(
     from openbook.lab.comparing import compare
     from openbook.lab.evaluate import evaluate_set
 
+    usual = library.settings.model
+
     def measured(one: Library) -> Evaluation:
-        return evaluate_set(one, questions, model=wish.model, progress=progress.show)
+        # A configuration that names a model of its own wins over --model.
+        model = wish.model if one.settings.model == usual else None
+        return evaluate_set(one, questions, model=model, progress=progress.show)
 
     with ExitStack() as stack:
-        others = {str(place): stack.enter_context(open_library(place)) for place in wish.against}
+        others = {f"against {place}": stack.enter_context(open_library(place)) for place in wish.against}
         comparison = compare(library, wish.compare, measured, against=others, progress=progress.show)
     new = _entries(library, comparison, name, questions, wish.model)
     texts = comparison.measured[0].evaluation.texts
@@ -298,7 +302,8 @@ def _show_history(labelled: Path | None, place: Path | None, as_json: bool) -> i
     with open_library(place) as library:
         kept, strange = entries(library.path)
     if labelled is not None:
-        kept = [entry for entry in kept if entry.set.split(" (")[0] == labelled.resolve().name]
+        name = labelled.resolve().name
+        kept = [entry for entry in kept if entry.set == name or entry.set.startswith(f"{name} (")]
     if as_json:
         shown: dict[str, Any] = {"evaluations": kept, "unreadable": strange}
         print_json(shown)
