@@ -81,6 +81,8 @@ def print_status(status: LibraryStatus) -> None:
     }
     if len(status.generations) > 1:
         rows["Models"] = ", ".join(status.generations)
+    if status.tunings:
+        rows["Tuned"] = "; ".join(status.tunings)
     if status.behind:
         rows["Behind"] = f"{', '.join(status.behind)}: catching up happens by itself, or with openbook verify"
     for name, value in rows.items():

@@ -77,13 +77,13 @@ def tune(
         if undo:
             found: Any = opened.undo_tuning(progress=progress.show)
         else:
+            if adapter and labelled is None and not _named(opened, model):
+                raise UsageError(
+                    "An adapter needs questions that people asked, or a language model to make some: "
+                    "name a SET, or a model with --model."
+                )
             asked, by_words = _asked(opened, labelled, queries, made, seed, model, progress)
             if adapter:
-                if by_words:
-                    raise UsageError(
-                        "An adapter needs questions that people asked, or a language model to make some: "
-                        "name a SET, or a model with --model."
-                    )
                 more = _made(opened, made, seed, model, progress)[0] if labelled is not None else ()
                 found = _learn(opened, asked, more, seed, dry_run, progress)
             else:
@@ -125,8 +125,8 @@ def _made(
 
     if most < 1:
         raise UsageError(f"--made is {most}; expected 1 or more.")
-    name = library.settings.model if model is None else model
-    if name in ("", "none"):
+    name = _named(library, model)
+    if not name:
         return made_questions(library, most=most, seed=seed, progress=progress.show), True
     from openbook.language_models import open_model
 
@@ -135,6 +135,12 @@ def _made(
         return made_questions(library, model=opened, most=most, seed=seed, progress=progress.show), False
     finally:
         opened.close()
+
+
+def _named(library: Library, model: str | None) -> str:
+    """The language model that makes questions, "" where there is none."""
+    name = library.settings.model if model is None else model
+    return "" if name == "none" else name
 
 
 def _tune(

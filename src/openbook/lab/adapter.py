@@ -117,7 +117,8 @@ def learn_adapter(
 ) -> Learned:
     """Learn an adapter and adopt it if the test part confirms it. An adapter in use is replaced, not refined.
 
-    `made` are questions made from the documents, to learn from besides. Raises UsageError for too few questions, and for a library without vectors.
+    `made` are questions made from the documents, to learn from besides. Raises
+    UsageError for too few questions, and for a library without vectors.
     """
     answerable = [one for one in asked if one.answerable]
     parts = split(answerable, seed=seed)
@@ -220,7 +221,7 @@ def _pair(scores: Scores, number: int) -> Pair | None:
 
 
 def _learned(pairs: Sequence[Pair], more: Sequence[Pair]) -> Iterator[tuple[str, Matrix]]:
-    """Yield (way with its strengths, matrix): every strength of both ways, without and with made questions."""
+    """Yield (way with its strengths, matrix): both ways, all strengths, without and with made questions."""
     for learned_from, added in ((pairs, ""), ([*pairs, *more], ", with made questions")):
         if added and not more:
             return
