@@ -76,6 +76,7 @@ class AskPage:
         self._turns: list[Turn] = []
         self._running: asyncio.Task[None] | None = None
         self._unkept: threading.Event | None = None
+        text("h1", "Ask", "ob-visually-hidden")
         self._around = ui.element("div").classes("ob-ask")
         with self._around:
             with ui.element("div").classes("ob-ask__column"):
@@ -99,6 +100,7 @@ class AskPage:
             link=self._link,
         )
         self._client.on_delete(self.stop)
+        self._client.on_connect(lambda: self._client.run_javascript("openbookAsk.begun()"))
 
     async def begin(self, *, foreign: bool) -> None:
         """Draw the conversation that the address names, and ask what it asks."""
@@ -232,7 +234,7 @@ class AskPage:
                         "/documents"
                     )
                 return
-            text("h1", "Ask your documents", "ob-welcome__title")
+            text("h2", "Ask your documents", "ob-welcome__title")
             promise = (
                 f"Every answer comes from the {count(documents, 'document')} here, with the exact place that "
                 "it rests on. Where they do not say it, you are told so."
@@ -313,9 +315,7 @@ class AskPage:
             if self._chat is None:
                 return
             chat = (
-                await self._desk.background.run(self._desk.chat, self._number)
-                if self._number
-                else self._chat
+                await self._desk.background.run(self._desk.chat, self._number) if self._number else self._chat
             )
             written = await self._desk.background.run(chat.export, FORMS[suffix])
             name = " ".join(_NOT_IN_FILE_NAMES.sub(" ", chat.name).split())[:60] or "conversation"

@@ -45,6 +45,7 @@ def build(shelf: Shelf) -> None:
 
 
 def _not_here(documents: str) -> None:
+    text("h1", "Document", "ob-visually-hidden")
     with state(
         "o_find_in_page", "This document is not here", "It was removed, or it belongs to another library."
     ):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from fastapi import Request
 from nicegui import ui
@@ -16,6 +18,7 @@ from openbook.index.ledger_listing import FileFilter, FileOrder
 from openbook.index.records import FileEntry
 from openbook.serve.advice import advice
 from openbook.serve.desk import Desk, Shelf
+from openbook.serve.jobs import Job
 from openbook.serve.web.job_list import JobList
 from openbook.serve.web.kinds import kind_name
 from openbook.serve.web.layout import Frame, frame, link, stylesheet
@@ -36,6 +39,17 @@ _COLUMNS: Final[tuple[tuple[str, FileOrder | None], ...]] = (
     ("Added", "added"),
     ("Changed", "modified"),
 )
+
+
+_SYNCED: Final[WeakKeyDictionary[Desk, dict[str, list[Path]]]] = WeakKeyDictionary()
+"""The folders of the syncs that were begun on a page, by job; any visitor may confirm a refused one."""
+
+_ORDERS: Final[dict[str, str]] = {
+    "path": "By name",
+    "added": "Added last first",
+    "modified": "Changed last first",
+    "size": "Largest first",
+}
 
 
 def build(shelf: Shelf) -> None:
@@ -76,6 +90,7 @@ class _View:
     def __init__(self, framed: Frame) -> None:
         self._desk: Desk = framed.desk
         self._shown = _Shown()
+        self._client = ui.context.client
 
     def draw(self) -> None:
         with ui.element("header").classes("ob-page__head"):
@@ -87,10 +102,11 @@ class _View:
                 "Bring the library in line with its folders: new, changed and deleted files"
             )
         UploadArea(link(self._desk, "/api/documents/upload"), sent=self.refresh, refused=self._refused)
-        JobList(self._desk, self.refresh)
+        JobList(self._desk, self.refresh, self._pruning)
         with ui.element("div").classes("ob-row ob-spread"):
             self._filter_row()
-        self._table = ui.element("div").classes("ob-table-frame")
+        self._table = ui.element("section").classes("ob-table-frame")
+        self._table.props.update({"tabindex": "-1", "aria-label": "Files"})
         UndoBar(self._desk, self.refresh)
 
     def _filter_row(self) -> None:
@@ -106,9 +122,29 @@ class _View:
             leading_events=False,
         )
         self._chosen = ui.element("div").classes("ob-row")
+        self._order()
         self._outcomes = (
             ui.element("div").classes("ob-row ob-segments").props('role=group aria-label="Which files"')
         )
+        with self._outcomes:
+            self._segments = {label: self._segment(label, kinds) for label, kinds in _GROUPS}
+
+    def _order(self) -> None:
+        """The order as a choice, for phones, which show no headings of columns."""
+        select = ui.element("select").classes("ob-field ob-documents__order").props('aria-label="Order"')
+        with select:
+            for order, label in _ORDERS.items():
+                option = ui.element("option")
+                option.props["value"] = order
+                with option:
+                    plain(label)
+
+        async def chosen(event: Any) -> None:
+            order = str(event.args)
+            if order in _ORDERS:
+                await self._want(order=order, descending=order != "path")
+
+        select.on("change", chosen, js_handler="(event) => emit(event.target.value)")
 
     async def _typed(self, event: Any) -> None:
         await self._want(text=str(event.args))
@@ -121,6 +157,11 @@ class _View:
     async def _turn_to(self, offset: int) -> None:
         self._shown.offset = offset
         await self.refresh()
+        self._focus(".ob-table-frame")
+
+    def _focus(self, selector: str) -> None:
+        """Give the focus to what stands where the element was that had it and was drawn anew."""
+        self._client.run_javascript(f"document.querySelector({json.dumps(selector)})?.focus()")
 
     async def refresh(self) -> None:
         """Read the list anew and draw it."""
@@ -156,17 +197,21 @@ class _View:
             plain(status)
 
     def _draw_segments(self, sums: dict[str, int]) -> None:
-        self._outcomes.clear()
-        with self._outcomes:
-            for label, kinds in _GROUPS:
-                self._segment(label, kinds, sums[label])
+        for label, kinds in _GROUPS:
+            element, name = self._segments[label]
+            name.set_text(f"{label} {sums[label]:,}")
+            element.props["aria-pressed"] = "true" if tuple(self._shown.wanted.outcomes) == kinds else "false"
+            element.update()
 
-    def _segment(self, label: str, kinds: tuple[str, ...], number: int) -> None:
+    def _segment(self, label: str, kinds: tuple[str, ...]) -> tuple[Element, ui.label]:
+        """One group of files to choose; it stays in the page, and so does the focus in it."""
+
         async def choose() -> None:
             await self._want(outcomes=kinds)
 
-        element = button(f"{label} {number:,}", choose, kind="quiet", small=True)
-        element.props["aria-pressed"] = "true" if tuple(self._shown.wanted.outcomes) == kinds else "false"
+        element = button("", choose, kind="quiet", small=True)
+        with element:
+            return element, plain(label)
 
     def _draw_chosen(self) -> None:
         self._chosen.clear()
@@ -184,7 +229,8 @@ class _View:
     def _draw_table(self, rows: list[FileEntry]) -> None:
         with ui.element("table").classes("ob-table ob-documents"):
             with ui.element("thead"), ui.element("tr"):
-                text("th", "", "ob-documents__box")
+                with ui.element("th").classes("ob-documents__box"):
+                    text("span", "Choose", "ob-visually-hidden")
                 for label, order in _COLUMNS:
                     self._column(label, order)
                 with ui.element("th"):
@@ -203,8 +249,10 @@ class _View:
             async def sort() -> None:
                 turned = wanted.order == order and not wanted.descending
                 await self._want(order=order, descending=turned)
+                self._focus(f".ob-documents__sort[data-order={order}]")
 
             element = button(label, sort, kind="quiet", small=True).classes("ob-documents__sort")
+            element.props["data-order"] = order
             if wanted.order == order:
                 heading.props["aria-sort"] = "descending" if wanted.descending else "ascending"
                 with element:
@@ -248,7 +296,9 @@ class _View:
         else:
             text("span", name, "ob-documents__path")
         kind = kind_name(row.media_type) if row.media_type else ""
-        details = " · ".join(part for part in (kind, one_line(row.title)) if part and part != name)
+        details = " · ".join(
+            part for part in (kind, one_line(row.title)) if part and part not in (name, Path(name).stem)
+        )
         if details:
             text("div", details, "ob-small ob-muted")
         if row.outcome in _PROBLEMS:
@@ -304,19 +354,36 @@ class _View:
             ui.notify(str(error), multi_line=True)
         self._shown.chosen -= set(document_ids)
         await self.refresh()
+        self._focus(".ob-table-frame")
 
     async def _delete_chosen(self) -> None:
         await self._delete(sorted(self._shown.chosen))
 
     async def _synchronise(self) -> None:
-        roots = [Path(source.root) for source in self._desk.library.sources() if source.kind != "memory"]
+        roots = list(await self._desk.background.run(self._desk.folders.sources))
         if not roots:
             ui.notify(
                 "No folder was added yet. Drop files here, or run: openbook add FOLDER", multi_line=True
             )
             return
-        self._desk.jobs.submit("sync", f"Sync {count(len(roots), 'folder')}", roots)
-        await self.refresh()
+        self._submit_sync(roots)
+
+    def _submit_sync(self, roots: list[Path], *, prune: bool = False) -> None:
+        title = f"Sync {roots[0].name or roots[0]}" if len(roots) == 1 else f"Sync {len(roots)} folders"
+        job = self._desk.jobs.submit("sync", title, roots, prune=prune)
+        _SYNCED.setdefault(self._desk, {})[job.id] = roots
+
+    def _pruning(self, job: Job) -> Callable[[], Awaitable[None]] | None:
+        """What removes the documents that a sync refused to remove, where this page knows its folders."""
+        roots = _SYNCED.get(self._desk, {}).get(job.id)
+        if roots is None:
+            return None
+
+        async def again() -> None:
+            if _SYNCED[self._desk].pop(job.id, None) is not None:  # not if another visitor was quicker
+                self._submit_sync(roots, prune=True)
+
+        return again
 
     def _refused(self, reason: str) -> None:
         ui.notify(reason, multi_line=True, timeout=0, close_button="Close")

@@ -42,6 +42,9 @@ _LOGO: Final = (
     '<path d="M12 6.5v14M6 9.2c1.3 0 2.3.2 3.2.6M15 13.2l1.4 1.4 2.7-3"/></svg>'
 )
 
+_ANNOUNCED: Final = "document.getElementById('popup')?.setAttribute('role', 'alert')"
+"""Has NiceGUI's word that the connection is lost read out to those who do not see it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -88,6 +91,8 @@ def frame(shelf: Shelf, request: Request, active: PageName, *, title: str = "") 
     stylesheet("theme.css")
     theme = request.cookies.get(THEME_COOKIE, "auto")
     dark = ui.dark_mode({"dark": True, "light": False}.get(theme))
+    client = ui.context.client
+    client.on_connect(lambda: client.run_javascript(_ANNOUNCED))
     app = ui.element("div").classes("ob-app")
     with app:
         skip = text("a", "Skip to the content", "ob-skip")
@@ -177,11 +182,12 @@ def theme_choice(dark: ui.dark_mode) -> None:
 
     def show() -> None:
         label, icon = _theme_label(dark.value)
-        holder.clear()
-        with holder:
-            button(f"Theme: {label}", turn, icon=icon, kind="quiet", small=True)
+        shown.set_name(icon)
+        name.set_text(f"Theme: {label}")
 
-    holder = ui.element("div")
+    with ui.element("div"), button("", turn, kind="quiet", small=True):  # stays, and so does the focus
+        shown = ui.icon("").props("aria-hidden=true")
+        name = plain("")
     show()
 
 

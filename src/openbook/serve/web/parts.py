@@ -24,7 +24,7 @@ def text(tag: str, content: str, classes: str = "") -> Element:
     return element
 
 
-def plain(content: str) -> Element:
+def plain(content: str) -> ui.label:
     """A run of plain text inside whatever element is open."""
     return ui.label(content).style("display: contents")
 
@@ -54,7 +54,7 @@ def button(
     with element:
         if icon:
             ui.icon(icon).props("aria-hidden=true")
-        if not only_icon:
+        if label and not only_icon:
             plain(label)
     if on_click is not None:
         element.on("click", on_click)

@@ -55,14 +55,16 @@ def _head(desk: Desk, status: LibraryStatus) -> None:
 
 
 def _figures(status: LibraryStatus) -> None:
-    share = status.embedded / status.chunks if status.chunks else 1.0
+    share = f"{status.embedded / status.chunks:.0%}" if status.chunks else "–"
     _figure("Documents", f"{status.documents:,}", "")
     _figure("Chunks", f"{status.chunks:,}", "the pieces that are found and cited")
-    _figure("With vectors", f"{share:.0%}", _searched_by(status))
+    _figure("With vectors", share, _searched_by(status))
     _figure("Not readable", f"{len(status.problems):,}", "named with reasons under Documents")
 
 
 def _searched_by(status: LibraryStatus) -> str:
+    if not status.chunks:
+        return "there are none yet"
     if not status.model:
         return "searched by words only: no embedding model"
     waiting = status.chunks - status.embedded
@@ -94,6 +96,9 @@ def _sizes(status: LibraryStatus) -> None:
 
 def _model(status: LibraryStatus) -> None:
     with _section("Embedding model"):
+        if not status.model and not status.chunks:
+            text("p", "Chosen when the first documents are added.", "ob-muted")
+            return
         if not status.model:
             text("p", "None yet. Get one with: openbook model install, then sync again.", "ob-muted")
             return
@@ -225,8 +230,8 @@ class _Recent:
                     "ob-table__icon"
                 )
                 plain(one.question)
-            text("td", one.outcome.replace("_", " "), "ob-muted")
-            text("td", f"{one.milliseconds:,.0f} ms", "ob-numbers ob-muted")
+            text("td", one.outcome.replace("_", " "), "ob-muted ob-nowrap")
+            text("td", f"{one.milliseconds:,.0f} ms", "ob-numbers ob-muted ob-nowrap")
 
 
 def when(moment: str) -> str:

@@ -16,7 +16,19 @@ window.openbookAsk = (() => {
     return stop !== null && stop.checkVisibility();
   };
 
+  // What was typed and not sent outlives a reload, also the one after the server was started again.
+  const draft = () => `openbook-draft ${new URLSearchParams(location.search).get("library") ?? ""}`;
+
+  function begun() {
+    const area = field();
+    const kept = sessionStorage.getItem(draft());
+    if (!area || area.value || !kept) return;
+    area.value = kept;
+    grow(area);
+  }
+
   function grow(area) {
+    sessionStorage.setItem(draft(), area.value);
     area.style.height = "auto";
     area.style.height = `${Math.min(area.scrollHeight, 200)}px`;
   }
@@ -122,5 +134,5 @@ window.openbookAsk = (() => {
     }
   });
 
-  return { grow, typed, send, cited, opening, opened, closed, reveal, asked, copy };
+  return { begun, grow, typed, send, cited, opening, opened, closed, reveal, asked, copy };
 })();

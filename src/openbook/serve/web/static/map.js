@@ -742,12 +742,14 @@ class OpenbookMap extends HTMLElement {
     this.curtain.replaceChildren(box);
     this.curtain.hidden = false;
     this.classList.toggle("ob-map--covered", true);
+    this.classList.toggle("ob-map--bare", kind !== "busy");
   }
 
   hideState() {
     this.curtain.hidden = true;
     this.curtain.replaceChildren();
     this.classList.toggle("ob-map--covered", false);
+    this.classList.toggle("ob-map--bare", false);
   }
 }
 
