@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from openbook.errors import UsageError
-from openbook.lab.significance import bootstrap_interval, holm, paired_difference, significant
+from openbook.lab.measures import auroc
+from openbook.lab.significance import auroc_interval, bootstrap_interval, holm, paired_difference, significant
 
 values = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=9)
 pairs = st.lists(
@@ -176,3 +177,20 @@ def test_what_is_wrong_is_said(arguments: dict[str, object], message: str) -> No
         bootstrap_interval(**arguments)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="cannot be paired"):
         paired_difference([1.0], [])
+
+
+def test_the_interval_of_an_area_under_the_roc_curve_is_scipys() -> None:
+    chance = np.random.default_rng(7)
+    good, bad = chance.normal(1, 1, size=40), chance.normal(0, 1, size=15).round(1)
+
+    def area(good: np.ndarray, bad: np.ndarray, axis: int = -1) -> np.ndarray:
+        wins = np.sign(good[..., :, np.newaxis] - bad[..., np.newaxis, :])
+        return np.asarray((wins.mean(axis=(-2, -1)) + 1) / 2)
+
+    ours = auroc_interval(good.tolist(), bad.tolist())
+    theirs = stats.bootstrap(
+        (good, bad), area, method="percentile", vectorized=True, rng=np.random.default_rng(8), batch=500
+    ).confidence_interval
+    assert ours.mean == pytest.approx(auroc(good.tolist(), bad.tolist()))
+    assert ours.low == pytest.approx(theirs.low, abs=0.01)
+    assert ours.high == pytest.approx(theirs.high, abs=0.01)

@@ -28,6 +28,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from openbook.lab.measures import auroc, best_f1, not_found_f1, percentile
+from openbook.lab.significance import Interval, auroc_interval
 
 if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel
@@ -176,6 +177,13 @@ class AnswerSheet:
         if not self._times:
             return {}
         return {"ask_p50": percentile(self._times, 0.5), "ask_p95": percentile(self._times, 0.95)}
+
+    def intervals(self) -> dict[str, Interval]:
+        """The interval of the one measure that is no mean over questions and has one."""
+        answerable, unanswerable = self._confidences[True], self._confidences[False]
+        if not answerable or not unanswerable:
+            return {}
+        return {"not_found_auroc": auroc_interval(answerable, unanswerable)}
 
     def measures(self) -> dict[str, float | None]:
         """All measures of refusing and answering; None for those that the questions cannot tell."""

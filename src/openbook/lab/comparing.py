@@ -129,11 +129,14 @@ def configuration_of(text: str) -> Configuration:
 
 
 def intervals_of(evaluation: Evaluation) -> dict[str, Interval]:
-    """The 95 % interval of each measure that is a mean over questions; conversations count as one."""
+    """The 95 % interval of each measure that has one; the questions of a conversation are drawn together."""
     return {
-        name: bootstrap_interval(list(values.values()), groups=_groups(values, evaluation.clusters))
-        for name, values in evaluation.questions.items()
-        if values
+        **evaluation.intervals,
+        **{
+            name: bootstrap_interval(list(values.values()), groups=_groups(values, evaluation.clusters))
+            for name, values in evaluation.questions.items()
+            if values
+        },
     }
 
 

@@ -21,6 +21,7 @@ from openbook.types import Progress
 
 if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel
+    from openbook.lab.significance import Interval
     from openbook.library import Library
     from openbook.types import Answer, Exchange, Hit
 
@@ -51,6 +52,7 @@ class Evaluation:
     group_questions: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
 
 def evaluate_set(
@@ -94,6 +96,7 @@ def evaluate_beir(
     measures: dict[str, float | None] = dict(means(values))
     counts = {"queries": len(runs), "documents": library.status().documents}
     latency = clock.latency()
+    intervals: Mapping[str, Interval] = {}
     if labelled.answers:
         sheet = AnswerSheet(library, model)
         found, more = _measure_answers(sheet, library, labelled.answers, progress)
@@ -101,6 +104,7 @@ def evaluate_beir(
         counts |= more
         values |= sheet.values
         latency |= sheet.latency()
+        intervals = sheet.intervals()
     grouped = _history_groups(grades, runs, alone) if alone else {}
     return Evaluation(
         measures,
@@ -111,6 +115,7 @@ def evaluate_beir(
         group_questions=grouped,
         clusters=labelled.clusters(),
         texts={**{row.id: row.question for row in labelled.answers}, **labelled.queries},
+        intervals=intervals,
     )
 
 
@@ -169,6 +174,7 @@ def evaluate_questions(
         group_questions=grouped,
         clusters={question.id: question.conversation for question in questions if question.conversation},
         texts={question.id: question.text for question in questions},
+        intervals=sheet.intervals(),
     )
 
 

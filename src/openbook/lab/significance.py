@@ -1,6 +1,7 @@
 """How sure a measured mean is, and whether one configuration is better than another.
 
     bootstrap_interval   the mean of values per question, with a BCa interval
+    auroc_interval       the interval of an area under the ROC curve
     paired_difference    how much better, with its interval and the p-value of a randomisation test
     holm                 p-values of several comparisons, corrected
 
@@ -80,6 +81,33 @@ def bootstrap_interval(
     """
     sums, sizes = _grouped(_checked(values, level, rounds), groups)
     return _interval(sums, sizes, level, rounds, seed)
+
+
+def auroc_interval(
+    positives: Sequence[float],
+    negatives: Sequence[float],
+    *,
+    level: float = LEVEL,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+) -> Interval:
+    """How often a positive scores above a negative (a tie counts half), with a percentile interval.
+
+    Positives and negatives are drawn apart, each as many as there are (Efron and
+    Tibshirani 1993, the problem of two samples). Raises UsageError as `bootstrap_interval` does.
+    """
+    above, below = _checked(positives, level, rounds), _checked(negatives, level, rounds)
+    wins = (np.sign(above[:, np.newaxis] - below) + 1) / 2
+    chance = np.random.default_rng(seed)
+    block = max(1, _NUMBERS // (len(above) + len(below)))
+    found: list[Floats] = []
+    for start in range(0, rounds, block):
+        count = min(block, rounds - start)
+        rows = chance.multinomial(len(above), np.full(len(above), 1 / len(above)), size=count)
+        columns = chance.multinomial(len(below), np.full(len(below), 1 / len(below)), size=count)
+        found.append(((rows @ wins) * columns).sum(axis=1) / wins.size)
+    low, high = np.quantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(wins.mean()), float(high))
 
 
 def paired_difference(
