@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
@@ -103,6 +104,37 @@ def test_what_needs_a_model_says_so(client: TestClient) -> None:
         assert (refused.status_code, refused.json()["type"]) == (
             409, "urn:openbook:problem:no-language-model",
         )  # fmt: skip
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_stopped(address: str, desk: Desk) -> None:
+    begun, left = threading.Event(), threading.Event()
+
+    def endless(_question: str, **_options: Any) -> Iterator[Event]:
+        try:
+            while True:
+                begun.set()
+                yield TokenEvent("on and ")
+        finally:
+            left.set()
+
+    desk.ask_stream = endless  # type: ignore[method-assign, assignment]
+    content = json.dumps({"question": QUESTION}).encode()
+    host, _, port = address.removeprefix("http://").partition(":")
+    head = f"POST /api/ask HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {len(content)}\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + content)
+        assert begun.wait(20)
+        assert not left.is_set()
+    assert left.wait(20)
+
+
+def test_an_answer_that_the_server_stopped_is_no_answer(client: TestClient, desk: Desk) -> None:
+    desk.ask_stream = lambda _question, **_options: iter(())  # type: ignore[method-assign]
+    for more in ({}, {"stream": True}):
+        stopped = client.post("/api/ask", json={"question": QUESTION, **more})
+        assert (stopped.status_code, stopped.json()["type"]) == (503, "urn:openbook:problem:not-ready")
+    said = {"model": desk.name, "messages": [{"role": "user", "content": QUESTION}]}
+    assert client.post("/v1/chat/completions", json=said).status_code == 503
 
 
 def test_a_model_that_nobody_allowed_is_refused(client: TestClient) -> None:

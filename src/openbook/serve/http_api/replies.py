@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any, Final, TypeVar, cast
 
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
@@ -26,6 +27,10 @@ T = TypeVar("T")
 EVENT_STREAM: Final = "text/event-stream"
 KEEP_ALIVE_SECONDS: Final = 15.0
 KEEP_ALIVE: Final = b": still here\n\n"
+
+
+class ReaderGone(ClientDisconnect):
+    """The client closed its connection before there was anything to send."""
 
 
 class Json(Response):
@@ -70,6 +75,21 @@ class EventStream(StreamingResponse):
             await cast("AsyncGenerator[bytes, None]", self.body_iterator).aclose()
 
 
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for `work`, and stop it when the client goes away. Raises ReaderGone then."""
+    doing = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((doing, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise ReaderGone("the client closed its connection")
+        return await doing
+    finally:
+        for task in (doing, leaving):
+            task.cancel()
+        await asyncio.gather(doing, leaving, return_exceptions=True)
+
+
 async def with_keep_alive(
     events: AsyncGenerator[bytes, None], seconds: float = KEEP_ALIVE_SECONDS
 ) -> AsyncGenerator[bytes, None]:
@@ -97,3 +117,8 @@ async def with_keep_alive(
 
 async def _next(events: AsyncIterator[T]) -> T:
     return await anext(events)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -11,29 +11,30 @@ Refused: the error event of the library beside that one; both would say the same
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from openbook.answering import final_answer
 from openbook.conversing import Chat
-from openbook.events import ErrorEvent, Event
+from openbook.events import ErrorEvent, Event, VerificationEvent
 from openbook.serve import problems
 from openbook.serve.desk import Desk
 from openbook.serve.http_api import parameters, samples
 from openbook.serve.http_api.description import reply
 from openbook.serve.http_api.parameters import DeskParameter
-from openbook.serve.http_api.replies import EVENT_STREAM, EventStream, Json, event_bytes
+from openbook.serve.http_api.replies import EVENT_STREAM, EventStream, Json, event_bytes, unless_gone
 from openbook.serve.http_api.shapes import AskBody, ConversationKept, KeptAnswer, SearchBody, extended
 from openbook.serve.problems import (
     CONVERSATION_UNKNOWN,
     MODEL_REFUSED,
     NO_LANGUAGE_MODEL,
+    NOT_READY,
     ProblemError,
     unknown,
 )
-from openbook.types import Hits
+from openbook.types import Answer, Hits
 
 router = APIRouter()
 
@@ -92,13 +93,30 @@ async def ask(request: Request, desk: DeskParameter, body: AskBody) -> Response:
     options = _options(body)
     if body.stream or _wants_events(request):
         events = desk.background.stream(lambda: desk.ask_stream(body.question, conversation=chat, **options))
-        first = await anext(events)  # what is wrong with the question shows here, and has a status yet
+        first = await anext(events, None)  # what is wrong with the question shows here, with a status yet
+        if first is None:
+            raise _stopped()
         return EventStream(_events(events, first, chat, problems.instance_of(request)))
-    answer = await desk.background.run_long(
-        lambda: final_answer(desk.ask_stream(body.question, conversation=chat, **options))
-    )
+    events = desk.background.stream(lambda: desk.ask_stream(body.question, conversation=chat, **options))
+    answer = await unless_gone(request, _final(events))  # a model costs, and nobody would read the rest
     kept = chat.id if chat is not None else None
     return Json(extended(KeptAnswer, answer, conversation=kept))
+
+
+async def _final(events: AsyncGenerator[Event, None]) -> Answer:
+    """The answer that a stream ends with."""
+    answer: Answer | None = None
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, VerificationEvent):
+                answer = event.answer
+    if answer is None:
+        raise _stopped()
+    return answer
+
+
+def _stopped() -> ProblemError:
+    return ProblemError(NOT_READY, "The server stopped before the answer was complete. Ask again.")
 
 
 async def _searched(desk: Desk, body: SearchBody) -> Response:

@@ -52,7 +52,7 @@ class Asking:
             async for part in parts:
                 if isinstance(part, Reply):
                     return part
-        raise RuntimeError("a stream of events ended without its answer")
+        raise Refused("The server stopped before the answer was complete. Ask again.", status=503)
 
     def parts(self) -> AsyncGenerator[str | Reply, None]:
         """Text as it may be sent, and the whole reply last. Closing it stops the answer."""

@@ -10,12 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from openbook.errors import OpenbookError
-from openbook.serve.http_api.replies import Json
+from openbook.serve.http_api.replies import Json, ReaderGone, unless_gone
 from openbook.serve.openai_api.asking import Asking, desk_of
 from openbook.serve.openai_api.chat import ChatCompletion
 from openbook.serve.openai_api.embeddings import embedded
 from openbook.serve.openai_api.errors import Refused, on_error
-from openbook.serve.openai_api.event_stream import ReaderGone, streamed, unless_gone
+from openbook.serve.openai_api.event_stream import streamed
 from openbook.serve.openai_api.models import Models
 from openbook.serve.openai_api.requests import body_of, chat_question, response_question, texts_to_embed
 from openbook.serve.openai_api.responses import ModelResponse
