@@ -223,8 +223,9 @@ def _book(bench: Bench, system: System, limit: float) -> dict[str, Any]:
         loading, _ = child.ask("load")
         seconds, _ = child.ask("index", corpus=folder, store=store, limit=limit)
         figures = {"load seconds": loading, "index seconds": seconds, "chunks": child.ask("chunks")[1]}
-        times = [child.ask("search", question=q.text, k=PAGE)[0] for q in questions[: ASKED_OF_BOOK + 1]]
-        figures |= {"p50": percentile(times[1:], 0.5), "peak": child.peak}
+        child.ask("search", question=questions[-1].text, k=PAGE)  # the first one is not like the others
+        times = [child.ask("search", question=q.text, k=PAGE)[0] for q in questions[:ASKED_OF_BOOK]]
+        figures |= {"p50": percentile(times, 0.5), "peak": child.peak}
     return {"figures": figures | {"bytes": size(store)}}
 
 

@@ -235,9 +235,9 @@ def _changes(results: Results) -> Iterator[str]:
     yield ""
     yield (
         "The book is indexed; then the same folder is indexed again with nothing changed, with a paragraph "
-        "added to one chapter, and with that chapter deleted. After each the harness asks for the paragraph, "
-        "and a system whose index does not show the change has failed. *All again* means that no way is "
-        "documented, so that the cost is that of indexing everything."
+        "put before one chapter, and with that chapter deleted. After each the harness asks for the "
+        "paragraph, and a system whose index does not show the change has failed. *All again* means that "
+        "no way is documented, so that the cost is that of indexing everything."
     )
     yield ""
     yield _row(["", "nothing changed", "one chapter changed", "one chapter deleted", "how"])

@@ -116,8 +116,10 @@ SYSTEMS: Final = (
         "peer",
         "raglite_local",
         ("raglite",),
-        "`insert_documents` into DuckDB and `hybrid_search`.",
-        note="Its local embedders are GGUF models from a model hub.",
+        "`insert_documents` into DuckDB with its default local embedder, `hybrid_search`.",
+        torch=False,
+        note="It takes no local model of the others' kind: its vectors are of a GGUF model and its sentences "
+        "of a second one, both fetched from a model hub when they are first needed.",
     ),
     System(
         "bm25s",
