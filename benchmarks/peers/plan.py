@@ -31,17 +31,23 @@ class Step:
 
 
 def steps(systems: Sequence[System], *, runs: int, only: Sequence[str] = ()) -> Iterator[Step]:
-    """Yield the steps: environments, quality of the small things, the timed rounds, the large collections."""
+    """Yield the steps: environments, quality, a timed round, the largest collection, the other rounds."""
     order = [("install", 1), ("quality:book", 1), ("quality:cranfield", 1), ("quality:mtrag-fiqa", 1)]
-    for run in range(1, runs + 1):
-        order += [("imports", run), ("book", run), ("questions", run), ("changes", run)]
-    order.append(("quality:mtrag-cloud", 1))
+    rounds = [[(what, run) for what in TIMED] for run in range(1, runs + 1)]
+    order += [*rounds[0], ("quality:mtrag-cloud", 1), *(step for later in rounds[1:] for step in later)]
     for what, run in order:
         if only and what not in only and what.split(":")[0] not in only:
             continue
         for system in systems:
-            if system.ranks or what in ("install", "imports", "book"):
+            if _applies(system, what):
                 yield Step(system, what, run)
+
+
+def _applies(system: System, what: str) -> bool:
+    """Limits follow no folder, and what ranks nothing by itself is only timed."""
+    if what == "changes":
+        return system.kind != "limit"
+    return system.ranks or what in ("install", "imports", "book")
 
 
 NAMES: Final = ("install", *(f"quality:{name}" for name in ("book", *COLLECTIONS)), *TIMED)

@@ -19,10 +19,10 @@ INK: Final = "#757575"
 ACCENT: Final = "#1a9c88"
 FAINT: Final = "#a3a3a3"
 STYLE: Final = (
-    "<style>@media (prefers-color-scheme: light) { [style*='#757575'] { fill: #333 } }"
-    " @media (prefers-color-scheme: dark) { [style*='#757575'] { fill: #ddd } }</style>"
+    "<style>@media (prefers-color-scheme: light) { text[style*='#757575'] { fill: #333 !important } }"
+    " @media (prefers-color-scheme: dark) { text[style*='#757575'] { fill: #ddd !important } }</style>"
 )
-"""Only letters and filled marks carry the grey as a fill; lines keep it."""
+"""Letters follow the theme; marks and lines keep their grey."""
 
 
 @dataclass(frozen=True, slots=True)

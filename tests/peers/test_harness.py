@@ -220,6 +220,7 @@ def test_systems_take_turns_in_every_round() -> None:
     book = [(run, name) for what, run, name in planned if what == "book"]
     assert book == [(1, "openbook"), (1, SYSTEMS[1].name), (2, "openbook"), (2, SYSTEMS[1].name)]
     assert planned[0] == ("install", 1, "openbook")
+    assert ("changes", 1, "faiss") not in {(s.what, s.run, s.system.name) for s in steps(SYSTEMS, runs=1)}
     only = {what for what, *_ in ((s.what, s.run) for s in steps(SYSTEMS[:1], runs=3, only=["quality"]))}
     assert only == {"quality:book", *(f"quality:{name}" for name in corpora.COLLECTIONS)}
 
