@@ -84,6 +84,9 @@ def test_an_original_is_a_download_and_never_leads_out(
     assert reply.content == TEXTS["birds/heron.md"].encode()
     assert reply.headers["content-disposition"] == 'attachment; filename="heron.md"'
     assert reply.headers["x-content-type-options"] == "nosniff"
+    (documents / "birds/heron.md").write_text("Something that was never indexed.")
+    changed = client.get(f"/api/documents/{number}/file")
+    assert (changed.status_code, changed.json()["type"]) == (409, "urn:openbook:problem:file-changed")
     secret = tmp_path / "secret.txt"
     secret.write_text("nobody's business")
     (documents / "birds/heron.md").unlink()

@@ -2,8 +2,9 @@
 
 A library is data: one that somebody else made may say that a document came
 from any path. A file is only handed out if, all links followed, it lies inside
-the source that its document belongs to, and that source is a folder or file
-which this library synchronises.
+the source that its document belongs to, that source is a folder or file which
+this library synchronises, and its bytes are those that were indexed: nobody can
+name the hash of a file that he has not read.
 
 Refused: comparing paths as texts, which links and `..` lead out of.
 """
@@ -14,7 +15,7 @@ from functools import partial
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
-from openbook.errors import UsageError
+from openbook.errors import FileChanged, UsageError
 from openbook.index.records import FileRecord
 from openbook.serve.desk import Desk
 
@@ -35,6 +36,23 @@ def original_of(desk: Desk, document_id: int) -> Path:
     file = resolved(Path(source.root) / record.path) if source.kind == "folder" else root
     if root is None or file is None or not file.is_relative_to(root) or not file.is_file():
         raise UsageError(f"The file of {record.path!r} is no longer where it was. Its text is still here.")
+    return file
+
+
+def indexed_original_of(desk: Desk, document_id: int) -> Path:
+    """The file of a document with the very bytes that were indexed.
+
+    Raises what `original_of` raises, and FileChanged.
+    """
+    file = original_of(desk, document_id)
+    seen = desk.library.file_of(document_id)
+    with file.open("rb") as stream:
+        digest = file_digest(stream, partial(blake2b, digest_size=16)).digest()
+    if seen is None or digest != seen.content_hash:
+        raise FileChanged(
+            f"{file.name!r} has changed since it was indexed, and is not handed out as it is now. "
+            "Synchronise its folder, and try again."
+        )
     return file
 
 

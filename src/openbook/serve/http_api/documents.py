@@ -17,8 +17,8 @@ from openbook.serve.http_api.description import file_reply, reply
 from openbook.serve.http_api.parameters import DeskParameter, DocumentId
 from openbook.serve.http_api.replies import Json
 from openbook.serve.http_api.shapes import DocumentPart, FileList, ListedFile, extended
-from openbook.serve.originals import original_of
-from openbook.serve.problems import DOCUMENT_UNKNOWN, FILE_UNAVAILABLE, ProblemError, unknown
+from openbook.serve.originals import indexed_original_of
+from openbook.serve.problems import DOCUMENT_UNKNOWN, FILE_CHANGED, FILE_UNAVAILABLE, ProblemError, unknown
 from openbook.types import OutcomeKind
 
 router = APIRouter(tags=["documents"])
@@ -72,13 +72,15 @@ async def read_document(
 @router.get(
     "/documents/{document_id:number}/file",
     response_class=FileResponse,
-    responses=file_reply("application/octet-stream", kinds=(DOCUMENT_UNKNOWN, FILE_UNAVAILABLE)),
+    responses=file_reply(
+        "application/octet-stream", kinds=(DOCUMENT_UNKNOWN, FILE_UNAVAILABLE, FILE_CHANGED)
+    ),
     summary="The original file",
 )
 async def download_document(desk: DeskParameter, document_id: DocumentId) -> Response:
-    """The file that the document came from, as a download, where it still lies in one of the sources."""
+    """The file that the document came from, as a download, where it lies unchanged in one of the sources."""
     with unknown(FILE_UNAVAILABLE):
-        file = await desk.background.run(original_of, desk, document_id)
+        file = await desk.background.run(indexed_original_of, desk, document_id)
     return FileResponse(
         file,
         media_type="application/octet-stream",
