@@ -126,11 +126,9 @@ def _print_contrasts(measured: Measured, contrasts: Mapping[str, Contrast]) -> N
     for name, value in measured.evaluation.measures.items():
         line = f"{name:<{_NAME}} {'–' if value is None else f'{value:.3f}'}"
         if (contrast := contrasts.get(name)) is not None:
-            found = contrast.difference
-            line += (
-                f"   {found.mean:+.3f}  ({found.low:+.3f} to {found.high:+.3f})  p {contrast.corrected:.3f}"
-            )
-            line += " *" if contrast.corrected <= 0.05 else ""
+            found, p = contrast.difference, contrast.corrected
+            line += f"   {found.mean:+.3f}  ({found.low:+.3f} to {found.high:+.3f})"
+            line += ("  p < 0.001" if p < 0.001 else f"  p {p:.3f}") + (" *" if p <= 0.05 else "")
         typer.echo(line)
     for name, milliseconds in measured.evaluation.latency_ms.items():
         typer.echo(f"{f'latency {name}':<{_NAME}} {milliseconds:.1f} ms")
