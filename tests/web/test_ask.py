@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from openbook.library import Library
 from openbook.types import Answer
-from tests.web.serving import DESKTOP, EXAMPLES, PHONE, Visit, contrast_problems, serving, visiting
+from tests.web.serving import DESKTOP, EXAMPLES, PHONE, Visit, connected, contrast_problems, serving, visiting
 
 OPEN = "When is the workshop open?"
 CHAIN = "How often should a chain be checked for wear?"
@@ -257,6 +257,19 @@ def test_a_question_can_be_restricted_to_documents(visit: Visit) -> None:
     expect(page.locator(".ob-composer__document")).to_have_count(1)
 
 
+def test_what_was_typed_outlives_a_reload_until_it_is_asked(visit: Visit) -> None:
+    page = visit("/")
+    field = page.get_by_label("Your question")
+    field.press_sequentially("When is")
+    page.reload()
+    expect(field).to_have_value("When is")
+    ask(page, OPEN)
+    page.goto(visit.url)
+    expect(page.get_by_role("heading", name="Ask your documents")).to_be_visible()
+    connected(page)
+    expect(field).to_have_value("")
+
+
 def test_a_follow_up_is_understood_kept_and_there_after_a_reload(visit: Visit) -> None:
     page = visit("/")
     ask(page, OPEN)
@@ -396,16 +409,3 @@ def test_a_changed_and_a_missing_file_are_told_and_the_stored_text_is_shown(
         panel = open_first_source(page, ask(page, CHAIN))
         expect(panel).to_contain_text("The file is no longer where it was.")
         expect(panel.locator(".ob-mark--cited").first).to_be_visible()
-
-
-def test_an_empty_library_leads_to_its_documents(
-    browser: Browser, tmp_path: Path, installed_model: Path
-) -> None:
-    with Library(tmp_path / "library"):
-        pass
-    with serving(tmp_path / "library", log=tmp_path / "log") as url, visiting(browser, url) as visit:
-        page = visit("/")
-        expect(page.get_by_role("heading", name="This library is empty")).to_be_visible()
-        expect(page.get_by_role("link", name="Add documents")).to_have_attribute("href", "/documents")
-        page.goto(f"{url}/?conversation=12")
-        expect(page.get_by_role("heading", name="This conversation is not here")).to_be_visible()

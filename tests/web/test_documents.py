@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,17 @@ from tests.web.serving import DESKTOP, EXAMPLES, PHONE, Visit, contrast_problems
 FAKE = "hash:64"
 
 
-LIBRARIES = 11
+LIBRARIES = 7
 """Libraries of the one server: each test that changes something takes one of its own."""
 
 
-def _papers(place: Path) -> Path:
-    """A folder with a document, a damaged one, an empty one and one of no known kind."""
+def _papers(place: Path, *, problems: bool) -> Path:
+    """A folder with two documents, and with a damaged, an empty and an unknown one as `problems`."""
     place.mkdir(parents=True)
     (place / "tides.md").write_text("# Tides\n\nThe spring tide comes two days after the full moon.\n")
     (place / "winds.md").write_text("# Winds\n\nThe mistral blows from the north, down the valley.\n")
+    if not problems:
+        return place
     (place / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
     (place / "blank.txt").write_text("")
     (place / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
@@ -52,9 +55,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list
     """The address of a server, and the folders of its libraries; a server for each test took minutes."""
     around = tmp_path_factory.mktemp("served")
     places = [around / f"notes{number}" for number in range(LIBRARIES)]
-    for place in places:
+    for number, place in enumerate(places):
         with Library(place / "notes.openbook", settings=Settings(embedder=FAKE)) as library:
-            library.add(_papers(place / "papers"))
+            library.add(_papers(place / "papers", problems=number == 0))
     empty = around / "empty.openbook"
     Library(empty, settings=Settings(embedder=FAKE)).close()
     libraries = [empty, *(place / "notes.openbook" for place in places)]
@@ -86,7 +89,7 @@ def visit(unvisited: Visit, unused: list[tuple[str, Path]]) -> Place:
 
 @pytest.fixture
 def shared(unvisited: Visit, served: tuple[str, list[Path]]) -> Place:
-    """Pages of a library that a test only looks at."""
+    """Pages of a library that a test leaves as it was."""
     return Place(unvisited, "notes", served[1][0] / "papers")
 
 
@@ -189,14 +192,19 @@ def test_an_empty_library_says_how_to_begin(unvisited: Visit) -> None:
     expect(other.get_by_role("link", name="Add documents")).to_be_visible()
     assert contrast_problems(other) == []
 
+    first = unvisited("/")
+    expect(first.get_by_role("heading", name="This library is empty")).to_be_visible()
+    expect(first.get_by_role("link", name="Add documents")).to_have_attribute("href", "/documents")
+    first.goto(f"{unvisited.url}/?conversation=12")
+    expect(first.get_by_role("heading", name="This conversation is not here")).to_be_visible()
+
 
 def test_a_sync_that_would_empty_the_library_asks_first(visit: Place, folder: Path) -> None:
     page = visit("/documents")
-    for name in ("tides.md", "winds.md"):
-        (folder / name).unlink()
+    shutil.rmtree(folder)
     page.get_by_role("button", name="Sync now").click()
     job = page.locator(".ob-job").first
-    expect(job).to_contain_text("nothing was changed")
+    expect(job).to_contain_text("Is its disk mounted? Nothing was changed.")
     expect(page.locator(".ob-subtitle")).to_contain_text("2 documents")
     page.get_by_role("button", name="Remove them").click()
     expect(page.locator(".ob-job").first).to_contain_text("2 removed")
@@ -226,11 +234,13 @@ def test_a_phone_chooses_the_order(shared: Place) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_text_stands_out_and_nothing_is_wider_than_the_window(
-    visit: Place, theme: str, size: tuple[int, int]
+    shared: Place, theme: str, size: tuple[int, int]
 ) -> None:
-    page = visit("/documents", theme=theme, size=size)
+    page = shared("/documents", theme=theme, size=size)
     expect(page.locator("tr", has_text="broken.pdf")).to_be_visible()
     page.get_by_role("button", name="Delete winds.md").click()
     expect(page.locator(".ob-undo__line")).to_be_visible()
     assert contrast_problems(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.get_by_role("button", name="Undo").click()  # as it was, for the tests that share it
+    expect(page.locator("tr", has_text="winds.md")).to_be_visible()

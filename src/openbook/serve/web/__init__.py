@@ -30,11 +30,13 @@ def include(app: FastAPI) -> None:
         from nicegui import ui
     except ImportError as error:
         raise MissingExtra("The web page", extra="serve") from error
+    from openbook.serve.web import error_pages
     from openbook.serve.web.layout import STATIC, STATIC_PATH
 
     shelf: Shelf = app.state.shelf
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC), name="static")
     _build_pages(shelf)
+    error_pages.install(shelf)
     ui.run_with(
         app,
         title="openbook",

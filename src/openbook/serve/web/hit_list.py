@@ -47,7 +47,8 @@ def _item(desk: Desk, hit: Hit, best: float, *, explain: bool) -> str:
     address = link(desk, f"/documents/{hit.document_id}", start=hit.start, end=hit.end)
     spot = place_name("", hit.place, hit.heading, hit.page).removeprefix(", ")
     title = one_line(hit.title)
-    named = f'<span class="ob-hit__title">{escape(title)}</span>' if title and title != hit.path else ""
+    told = (hit.path, one_line(hit.heading), one_line(spot))
+    named = f'<span class="ob-hit__title">{escape(title)}</span>' if title and title not in told else ""
     copies = "".join(
         f'<li><a href="{escape(link(desk, f"/documents/{at.document_id}", start=at.start, end=at.end))}">'
         f"{escape(place_name(at.path, at.place, '', at.page))}</a></li>"

@@ -79,14 +79,16 @@ def script(name: str) -> None:
 
 
 @contextmanager
-def frame(shelf: Shelf, request: Request, active: PageName, *, title: str = "") -> Iterator[Frame]:
+def frame(
+    shelf: Shelf, request: Request, active: PageName | None, *, title: str = "", desk: Desk | None = None
+) -> Iterator[Frame]:
     """Draw the frame of a page; what is made inside it is the page's content.
 
-    The library is the one that the address names, or the first. Raises
-    UsageError for a name that is not there.
+    The library is `desk`, or the one that the address names, or the first.
+    Raises UsageError for a name that is not there.
     """
-    desk = shelf.desk(request.query_params.get("library"))
-    label = next(label for name, _, label, _ in _PAGES if name == active)
+    desk = desk or shelf.desk(request.query_params.get("library"))
+    label = next((label for name, _, label, _ in _PAGES if name == active), "")
     ui.page_title(f"{title or label} · {desk.name}")
     stylesheet("theme.css")
     theme = request.cookies.get(THEME_COOKIE, "auto")
@@ -105,7 +107,7 @@ def frame(shelf: Shelf, request: Request, active: PageName, *, title: str = "") 
         yield Frame(desk, more, dark)
 
 
-def _sidebar(shelf: Shelf, desk: Desk, active: PageName, dark: ui.dark_mode) -> Element:
+def _sidebar(shelf: Shelf, desk: Desk, active: PageName | None, dark: ui.dark_mode) -> Element:
     with ui.element("aside").classes("ob-sidebar"):
         brand = ui.element("a").classes("ob-brand")
         brand.props["href"] = link(desk, "/")
