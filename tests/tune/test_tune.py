@@ -222,6 +222,15 @@ def test_a_place_that_answers_a_crowd_ties_nothing_together() -> None:
     assert len(set(groups_of(asked))) == 30
 
 
+def test_where_places_tie_everything_together_only_conversations_count() -> None:
+    chain = [Asked(f"q{n}", "?", f"c{n // 3}", grades={f"d{n}": 1, f"d{n + 1}": 1}) for n in range(60)]
+    groups = groups_of(chain)
+    assert len(set(groups)) == 20
+    assert groups[0] == groups[2] != groups[3]
+    with pytest.raises(UsageError, match="fewer than three conversations"):
+        split([replace(one, group="one") for one in chain])
+
+
 def test_ndcg_is_that_of_ir_measures() -> None:
     ir_measures = pytest.importorskip("ir_measures")
     chance = np.random.default_rng(1)

@@ -52,11 +52,11 @@ if TYPE_CHECKING:
 Watcher = Callable[[Progress], None]
 
 STRENGTHS: Final = (0.1, 0.2, 0.4, 0.8)
-RIDGES: Final = (0.3, 1.0, 3.0)
+RIDGES: Final = (0.3, 1.0)
 """`a` and `b` of the closed form. The mean eigenvalue of Q Qᵀ is questions / dimension, below 1 mostly."""
-PENALTIES: Final = (0.01, 0.1)
+PENALTIES: Final = (0.03,)
 STEPS: Final = 60
-LOOK_EVERY: Final = 10
+LOOK_EVERY: Final = 15
 """Steps of the gradient at which it may be stopped."""
 RATE: Final = 0.0005
 TEMPERATURE: Final = 0.05
@@ -250,7 +250,7 @@ def closed_form(pairs: Sequence[Pair], strength: float, ridge: float) -> Matrix:
 
 
 def gradient(pairs: Sequence[Pair], penalty: float) -> Iterator[tuple[int, Matrix]]:
-    """Yield (step, matrix) at every tenth step down the contrastive loss, from the identity."""
+    """Yield (step, matrix) every few steps down the contrastive loss, from the identity."""
     choices = choices_of(pairs)
     identity = np.eye(len(pairs[0].question), dtype=np.float32)
     matrix = identity

@@ -30,6 +30,8 @@ SHARES: Final = (0.3, 0.2, 0.5)
 FEWEST: Final = 20
 """Questions with an answer. Fewer than four for validation choose nothing."""
 
+_LARGEST: Final = 0.35
+"""Of all questions, in one group at most; a larger one leaves too little for the other parts."""
 _CROWD: Final = 0.25
 """A place that answers more than this share of the questions does not tie them together."""
 
@@ -100,8 +102,16 @@ def groups_of(asked: Sequence[Asked]) -> list[int]:
     """A number for each question; equal ones belong together, directly or through others.
 
     Tied together are questions of one conversation and those that a place
-    answers both, unless that place answers a crowd.
+    answers both, unless that place answers a crowd. Where places would tie a large
+    part of all questions to each other, only conversations count.
     """
+    numbers = _tied(asked, by_places=True)
+    if max(Counter(numbers).values(), default=0) <= _LARGEST * len(asked):
+        return numbers
+    return _tied(asked, by_places=False)
+
+
+def _tied(asked: Sequence[Asked], *, by_places: bool) -> list[int]:
     answers = Counter(place for one in asked for place in one.places())
     most = max(2.0, _CROWD * len(asked))
     leader: dict[Hashable, Hashable] = {}
@@ -113,7 +123,8 @@ def groups_of(asked: Sequence[Asked]) -> list[int]:
 
     for number, one in enumerate(asked):
         keys: list[Hashable] = [("group", one.group)]
-        keys += [("place", place) for place in one.places() if 1 < answers[place] <= most]
+        if by_places:
+            keys += [("place", place) for place in one.places() if 1 < answers[place] <= most]
         for key in keys:
             leader[find(key)] = find(number)
     numbers: dict[Hashable, int] = {}
@@ -123,7 +134,8 @@ def groups_of(asked: Sequence[Asked]) -> list[int]:
 def split(asked: Sequence[Asked], *, seed: int = 0) -> Parts:
     """Three parts, whole groups each; questions with and without an answer are shared out alike.
 
-    Raises UsageError for fewer than 20 questions with an answer.
+    Raises UsageError for fewer than 20 questions with an answer, and for fewer
+    than three groups of them.
     """
     answerable = sum(one.answerable for one in asked)
     if answerable < FEWEST:
@@ -132,6 +144,11 @@ def split(asked: Sequence[Asked], *, seed: int = 0) -> Parts:
             "hundred to find small gains. Label more, or name no questions to have them made."
         )
     groups = np.array(groups_of(asked))
+    if len({int(group) for group, one in zip(groups, asked, strict=True) if one.answerable}) < len(SHARES):
+        raise UsageError(
+            "The questions come from fewer than three conversations, so that they cannot be divided into "
+            "parts that share nothing. Add questions from others."
+        )
     chance = np.random.default_rng(seed)
     parts: tuple[list[int], list[int], list[int]] = ([], [], [])
     kinds = np.array([one.answerable for one in asked])
