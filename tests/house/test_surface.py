@@ -114,7 +114,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             imported |= {module.split(".")[0] for module in modules}
-    imported -= sys.stdlib_module_names | {"openbook", "_typeshed"}  # the latter is known to type checkers only
+    imported -= sys.stdlib_module_names | {"openbook", "_typeshed"}  # the latter only type checkers know
     foreign = {names.get(name, name.replace("_", "-")) for name in imported}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
