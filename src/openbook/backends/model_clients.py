@@ -73,7 +73,8 @@ def client_settings(target: ModelTarget, *, max_tokens: int | None, seconds: flo
     from pydantic_ai.settings import ModelSettings
 
     # The other clients take a number only; pydantic-ai makes them connect within five seconds.
-    timeout = _timeout(seconds) if target.provider.compatible else seconds
+    # Its types name the timeout of httpx where that is installed; the client of openai speaks through httpx2.
+    timeout: Any = _timeout(seconds) if target.provider.compatible else seconds
     settings = ModelSettings(timeout=timeout, max_retries=0)
     if max_tokens is not None:
         settings["max_tokens"] = max_tokens
