@@ -28,9 +28,8 @@ _ADDRESS: Final = re.compile(r"http://([\d.]+):(\d+)")
 
 def main() -> int:
     """Start and stop the server several times, and print the medians."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("library", type=Path)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--no-web", action="store_true")
