@@ -36,7 +36,10 @@ class Vectors(Rebuilding):
         if not corpus.is_dir():
             return [self._core.Document(text=text, id_=name) for name, text in passages(corpus)]
         self._folder = corpus
-        reader = self._core.SimpleDirectoryReader(str(corpus), recursive=True, filename_as_id=True)
+        # It takes every file for hidden that lies below a folder such as ~/.cache.
+        reader = self._core.SimpleDirectoryReader(
+            str(corpus), recursive=True, filename_as_id=True, exclude_hidden=False
+        )
         return list(reader.load_data())
 
     def search(self, question: str, k: int) -> Found:
