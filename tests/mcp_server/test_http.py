@@ -144,8 +144,10 @@ def test_an_assistant_goes_on_after_the_server_was_started_anew(place: Path) -> 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_a_call_that_is_cancelled_stops_the_model(place: Path, start_server: StartServer, era: str) -> None:
     gate = threading.Event()
-    model = start_server(Say("It eats fish, frogs and voles [1]. " * 400, gate=gate))
-    settings = SETTINGS.updated({"model": "openai:test-model", "base_url": model.base_url}, source="the test")
+    # Longer than the buffers of a socket, so that whoever stops reading is noticed.
+    model = start_server(Say("It eats fish, frogs and voles [1]. " * 40_000, gate=gate))
+    named = {"model": "openai:test-model", "base_url": model.base_url, "answer_tokens": 1_000_000}
+    settings = SETTINGS.updated(named, source="the test")
 
     async def visit(url: str) -> None:
         asked = asyncio.Event()
