@@ -19,7 +19,7 @@ _BROKEN: Final = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,  # a kind of compression that is not known here
+    NotImplementedError,  # raised by zipfile for a kind of compression that it does not know
     OSError,
     OverflowError,
     RuntimeError,  # encrypted

@@ -28,8 +28,9 @@ class DocumentChoice:
     def __init__(self, desk: Desk, documents: Iterable[int], *, changed: Callable[[], None]) -> None:
         self._desk = desk
         self._changed = changed
-        known = {record.id: record.path for record in desk.documents()}
-        self._chosen: dict[int, str] = {number: known[number] for number in documents if number in known}
+        wanted = ",".join(map(str, documents))
+        named = desk.documents([f"document={wanted}"]) if wanted else ()
+        self._chosen: dict[int, str] = {record.id: record.path for record in named}
         self._words = ""
 
     @property

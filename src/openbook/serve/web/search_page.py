@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,8 +33,9 @@ def build(shelf: Shelf) -> None:
     async def page(request: Request) -> None:
         with frame(shelf, request, "search") as framed:
             stylesheet("search.css")
+            kinds = await framed.desk.background.run(_kinds, framed.desk)
             with ui.element("div").classes("ob-page"):
-                view = _View(framed)
+                view = _View(framed, kinds)
                 view.draw(request.query_params.get("q", ""))
         if view.wish.question:
             await view.search()
@@ -66,8 +68,9 @@ class _Wish:
 class _View:
     """The page of one visitor."""
 
-    def __init__(self, framed: Frame) -> None:
+    def __init__(self, framed: Frame, kinds: Sequence[str]) -> None:
         self._desk: Desk = framed.desk
+        self._kinds = kinds
         self.wish = _Wish()
         self._turn = 0
 
@@ -105,10 +108,9 @@ class _View:
             throttle=0.3,
             leading_events=False,
         )
-        kinds = sorted({record.media_type for record in self._desk.documents()})
         _choice(
             "Kind of document",
-            [("", "Any kind"), *((kind, kind_name(kind)) for kind in kinds)],
+            [("", "Any kind"), *((kind, kind_name(kind)) for kind in self._kinds)],
             self._setter("kind"),
         )
         _choice("Changed", _SINCE, self._setter("days"))
@@ -175,7 +177,7 @@ class _View:
             button("Show more", self._more)
 
     def _nothing_yet(self) -> None:
-        if any(True for _ in self._desk.documents()):
+        if self._kinds:
             state(
                 "search",
                 "Find a place in your documents",
@@ -183,6 +185,11 @@ class _View:
             )
         else:
             _empty_library(self._desk)
+
+
+def _kinds(desk: Desk) -> list[str]:
+    """The media types of all documents; none where there is no document."""
+    return sorted({record.media_type for record in desk.documents()})
 
 
 def _empty_library(desk: Desk) -> Element:
