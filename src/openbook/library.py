@@ -260,6 +260,7 @@ class Library:
             adapter=adapter,
         )
 
+            title_weight=self.settings.title_weight,
     def ask(
         self,
         question: str,

@@ -46,7 +46,8 @@ class Request:
 
     `earlier` holds earlier questions of a conversation, each with what its
     words count beside the question's own, and `vector` is the question's unit
-    vector where it is known already: see `Retriever.blend`.
+    vector where it is known already: see `Retriever.blend`. `title_weight` is
+    what titles and headings count besides: see `openbook.titles`.
     """
 
     question: str
@@ -58,6 +59,7 @@ class Request:
     explain: bool = False
     earlier: tuple[tuple[str, float], ...] = ()
     vector: NDArray[np.float32] | None = None
+    title_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Candidate:
     scores: Legs[float | None]
     from_cosine: float
     from_words: float
+    from_title: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,14 @@ class Candidates:
     """The union of both legs' lists: BM25 and cosine by chunk id, and each leg's ranks.
 
     `best_words` is the question's highest BM25 score. `cosines` is None when
-    only words were searched.
+    only words were searched. `titles` holds shares of the question in titles where these have a weight.
     """
 
     words: Mapping[int, float]
     cosines: Mapping[int, float] | None
     best_words: float
     ranks: Legs[Mapping[int, int]]
+    titles: Mapping[int, float] | None = None
 
 
 class Retriever:
@@ -117,7 +121,10 @@ class Retriever:
         `embed` gives unit rows of texts and is called at most once, while the
         words are looked up; None searches by words alone.
         """
-        groups, records = grouped(self._candidates(request, embed), request, self._ledger.chunks)
+        candidates = self._candidates(request, embed)
+        if request.title_weight > 0:
+            candidates = self._with_titles(candidates, request)
+        groups, records = grouped(candidates, request, self._ledger.chunks)
         hits = [self._hit(members, records, request) for members in groups]
         return self._with_locations(hits, records, request)
 
@@ -149,6 +156,12 @@ class Retriever:
             best_words=lexical[0][1] if lexical else 0.0,
             ranks=Legs(_ranks(lexical), _ranks(semantic)),
         )
+
+    def _with_titles(self, candidates: Candidates, request: Request) -> Candidates:
+        from openbook.titles import title_shares
+
+        found = sorted({*candidates.words, *(candidates.cosines or ())})
+        return replace(candidates, titles=title_shares(self._ledger, self._lexical, request, found))
 
     def _words_leg(
         self, request: Request, limit: int, vectors: VectorIndex | None
@@ -217,7 +230,10 @@ def grouped(
     groups: list[list[Candidate]] = []
     # Few candidates are looked at closely, and more only if copies, merges or limits used those up.
     for window in (request.k + 4, 3 * request.k + 8, None):
-        chosen = fuse(candidates, weight=request.cosine_weight, limit=window)
+        if candidates.titles is None:
+            chosen = fuse(candidates, weight=request.cosine_weight, limit=window)
+        else:
+            chosen = _fused_with_titles(candidates, candidates.titles, request)[:window]
         records |= read([c.chunk_id for c in chosen if c.chunk_id not in records])
         distinct = _distinct(chosen, records, request.per_document)
         groups = _merge_neighbours(distinct, records, request.k, merge=request.per_document is None)
@@ -255,6 +271,14 @@ def fuse(candidates: Candidates, *, weight: float, limit: int | None = None) -> 
         )
         for negative, chunk_id in scored[:limit]
     ]
+
+
+def _fused_with_titles(
+    candidates: Candidates, titles: Mapping[int, float], request: Request
+) -> list[Candidate]:
+    from openbook.titles import with_titles
+
+    return with_titles(fuse(candidates, weight=request.cosine_weight), titles, request.title_weight)
 
 
 @lru_cache(maxsize=1)
@@ -317,7 +341,8 @@ def _merge_neighbours(
 
 
 def _parts(candidate: Candidate) -> dict[str, float]:
-    return {"cosine": candidate.from_cosine, "words": candidate.from_words}
+    parts = {"cosine": candidate.from_cosine, "words": candidate.from_words}
+    return parts | {"title": candidate.from_title} if candidate.from_title else parts
 
 
 def _ranks(scored: Sequence[tuple[int, float]]) -> dict[int, int]:

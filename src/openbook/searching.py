@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Searcher:
     """The search of one library. `embedder` is None where only words are searched; `notes` say why.
 
-    `indexes` have caught up with the ledger. `k`, `candidates` and
-    `cosine_weight` are the library's settings. `adapter` maps the vector that is
+    `indexes` have caught up with the ledger. `k`, `candidates`, `cosine_weight`
+    and `title_weight` are the library's settings. `adapter` maps the vector that is
     searched for; where a question was blended with earlier ones, the blend.
     """
 
@@ -44,6 +44,7 @@ class Searcher:
     candidates: int
     cosine_weight: float
     adapter: Adapter | None = None
+    title_weight: float = 0.0
 
     def search(
         self,
@@ -91,7 +92,13 @@ class Searcher:
         """What is searched for, notes, and the share of earlier questions in it."""
         meant, spelling_notes = self._spelled(question)
         notes = (*self.notes, *spelling_notes)
-        request = Request(meant, candidates=self.candidates, cosine_weight=self.cosine_weight, within=within)
+        request = Request(
+            meant,
+            candidates=self.candidates,
+            cosine_weight=self.cosine_weight,
+            within=within,
+            title_weight=self.title_weight,
+        )
         if not history:
             return request, notes, 0.0
         embed = None if self.embedder is None else partial(self.embedder.embed, role="query")

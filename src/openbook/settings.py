@@ -26,7 +26,7 @@ from openbook.errors import UsageError
 STORED: Final = ("chunk_tokens", "cosine_weight", "surroundings_weight")
 """Settings that a library keeps with its data, because its indexes depend on them."""
 
-TUNABLE: Final = ("candidates", "answer_threshold")
+TUNABLE: Final = ("candidates", "answer_threshold", "title_weight", "sentence_distance")
 """Settings that a library keeps once `openbook tune` has found better ones for it.
 
 What a library keeps wins over the user's own, until `openbook tune --undo`.
@@ -69,6 +69,8 @@ class Settings:
     """Share of the cosine in the fused score; the rest is BM25."""
     surroundings_weight: float = 0.5
     """How much of its neighbours' mean vector a chunk's vector borrows."""
+    title_weight: float = 0.0
+    """Share of title and headings in the score, beyond what their words count as a part of the text."""
     candidates: int = 200
     """How many chunks each leg of a search proposes."""
     k: int = 8
@@ -77,6 +79,8 @@ class Settings:
     """Budget of the evidence behind one answer."""
     answer_threshold: float = 0.5
     """Confidence below which the answer is `not_found`."""
+    sentence_distance: float = 0.2
+    """How far below the best sentence another may score and still be quoted."""
 
     model: str = ""
     """`provider:name` of the language model that writes answers; empty means that answers quote."""
@@ -140,7 +144,9 @@ class Settings:
         return replace(self, **parsed)
 
     def __post_init__(self) -> None:
-        for name in ("cosine_weight", "answer_threshold", "model_threshold"):
+        for name in (
+            "cosine_weight", "title_weight", "answer_threshold", "sentence_distance", "model_threshold",
+        ):  # fmt: skip
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UsageError(f"Setting {name} is {getattr(self, name)!r}; expected 0 to 1.")
         for name in (

@@ -3,8 +3,8 @@
 All of it lies in the ledger's settings, so that an export carries it and an
 older openbook, which does not know it, still opens the library:
 
-    cosine_weight, surroundings_weight, chunk_tokens, candidates, answer_threshold
-                        the values in use (see `openbook.settings`)
+    cosine_weight, surroundings_weight, chunk_tokens, candidates, title_weight, answer_threshold,
+    sentence_distance   the values in use (see `openbook.settings`)
     adapter             the id of the adapter in use
     kept:adapter:ID     the adapter itself (see `openbook.adapting`)
     kept:tunings        a list of what was changed, oldest first
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 ADAPTER: Final = "adapter"
 CHANGEABLE: Final = (
-    "cosine_weight", "surroundings_weight", "chunk_tokens", "candidates", "answer_threshold",
+    "cosine_weight", "surroundings_weight", "chunk_tokens", "candidates", "title_weight", "answer_threshold",
+    "sentence_distance",
 )  # fmt: skip
 _ADAPTERS: Final = "kept:adapter:"
 _TUNINGS: Final = "kept:tunings"

@@ -305,6 +305,11 @@ class Ledger:
         with self._connections.reading() as connection:
             return ledger_chunks.duplicates(connection, text_hashes)
 
+    def titles_of_chunks(self, chunk_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Return by chunk id (title and headings, language); unknown ids are left out."""
+        with self._connections.reading() as connection:
+            return ledger_chunks.titles(connection, chunk_ids)
+
     def select_chunk_ids(self, conditions: Sequence[Condition]) -> NDArray[np.int64]:
         """Return the sorted ids of the chunks for which all conditions hold."""
         with self._connections.reading() as connection:

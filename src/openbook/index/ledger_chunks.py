@@ -47,6 +47,16 @@ def chunks(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int
     return {row[0]: _record(row, _cut(blocks.get(row[0], ""), row[5], row[6])) for row in rows}
 
 
+def titles(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return by chunk id (title and headings, language); unknown ids are left out."""
+    rows = connection.execute(
+        "SELECT c.id, c.context, d.language FROM json_each(?) j CROSS JOIN chunks c ON c.id = j.value "
+        "JOIN documents d ON d.id = c.document_id",
+        (json.dumps([int(chunk_id) for chunk_id in chunk_ids]),),
+    )
+    return {chunk_id: (context, language) for chunk_id, context, language in rows}
+
+
 def document_chunks(connection: sqlite3.Connection, document_id: int) -> list[ChunkRecord]:
     """Return all chunks of a document in order; none if there is no such document."""
     rows = connection.execute(

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from openbook.library import Library
 
 SEARCHING: Final = (
-    "k", "candidates", "cosine_weight", "evidence_tokens", "answer_threshold", "answer_tokens", "model",
-    "model_threshold", "strategy",
+    "k", "candidates", "cosine_weight", "title_weight", "evidence_tokens", "answer_threshold",
+    "sentence_distance", "answer_tokens", "model", "model_threshold", "strategy",
 )  # fmt: skip
 """Settings that are tried in the open library."""
 INDEXING: Final = ("chunk_tokens", "surroundings_weight", "embedder", "precision")
