@@ -12,7 +12,6 @@ open one runs no code from it, contacts nobody and reads nothing outside it.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from openbook.embedders import Embedders
 from openbook.errors import LibraryLocked, LibraryNotFound, ModelError, UsageError
 from openbook.index.derived import DerivedIndexes
 from openbook.index.ledger import LEDGER_NAME, Ledger
+from openbook.reading import Readers
 from openbook.settings import Settings, load_settings, to_store, with_stored
 from openbook.standing import library_status
 from openbook.tuned import ADAPTER, AdapterInUse, Tuner, rechunk, tunings
@@ -91,8 +91,9 @@ class Library:
         if missing := to_store(chosen, self._ledger.settings()):
             self._ledger.put_settings(missing)
         self._stored = self._ledger.settings()
-        self.settings = with_stored(chosen, self._stored, place=self.path)
+        own = self.settings = with_stored(chosen, self._stored, place=self.path)
         self._embedders = Embedders(self.settings, embedder)
+        self._readers = Readers(own.read_workers, own.max_file_bytes, own.read_seconds, own.read_memory)
         self.embedder_given = embedder is not None
         self._models: OpenModels | None = None
         self._on_retry = on_retry
@@ -122,26 +123,22 @@ class Library:
         documents and `prune` is false, UsageError for a path that is not there,
         LibraryLocked when another process keeps writing.
         """
-        from openbook.sync.sources import ReadingLimits, add_paths
+        from openbook.sync.sources import add_paths
 
         if not paths:
             raise UsageError("No path to add was given. Name at least one folder or file.")
         started = time.monotonic()
         with self._writing():
-            outcomes, chunks = add_paths(
-                self._ledger,
-                [Path(path) for path in paths],
-                limits=ReadingLimits(
-                    workers=self.settings.read_workers or len(os.sched_getaffinity(0)),
-                    max_bytes=self.settings.max_file_bytes,
-                    seconds=self.settings.read_seconds,
-                    memory=self.settings.read_memory,
-                ),
-                chunk=self._chunk,
-                committed=self._indexes.publish_text,
-                progress=progress or _ignore,
-                prune=prune,
-            )
+            with self._readers.at_work() as read:
+                outcomes, chunks = add_paths(
+                    self._ledger,
+                    [Path(path) for path in paths],
+                    read=read,
+                    chunk=self._chunk,
+                    committed=self._indexes.publish_text,
+                    progress=progress or _ignore,
+                    prune=prune,
+                )
             return self._finish(outcomes, chunks, progress or _ignore, started)
 
     def add_documents(
@@ -258,9 +255,9 @@ class Library:
             candidates=self.settings.candidates,
             cosine_weight=self.settings.cosine_weight,
             adapter=adapter,
+            title_weight=self.settings.title_weight,
         )
 
-            title_weight=self.settings.title_weight,
     def ask(
         self,
         question: str,
@@ -464,6 +461,7 @@ class Library:
         """Close all files and connections. The object cannot be used afterwards."""
         if self._models is not None:
             self._models.close()
+        self._readers.close()
         self._indexes.close()
         self._ledger.close()
 

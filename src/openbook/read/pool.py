@@ -39,6 +39,9 @@ from openbook.types import Document
 _AHEAD: Final = 4
 """Files handed to a worker before it has answered, so that it never waits for the next name."""
 
+_MOST_KEPT: Final = 16_000_000
+"""Bytes of files after which a worker is not kept for another run."""
+
 _START_SECONDS: Final = 60.0
 """How long a worker may take to start: a cold disk may need long to load Python."""
 
@@ -114,6 +117,15 @@ class ReadingPool:
             worker.end()
         self._workers.clear()
 
+    def rest(self) -> None:
+        """End all workers but one, which waits for further files; none that has read a lot stays.
+
+        What libraries for PDF or office files once took, their process never gives back.
+        """
+        kept = [worker for worker in self._workers if not worker.queue and worker.has_read < _MOST_KEPT][:1]
+        for worker in [worker for worker in self._workers if worker not in kept]:
+            self._drop(worker)
+
     @property
     def started(self) -> int:
         """How many worker processes are alive."""
@@ -127,6 +139,8 @@ class ReadingPool:
         raised is only a ReadError when no worker can be started at all.
         """
         upcoming = iter(paths)
+        for worker in [worker for worker in self._workers if worker.has_ended()]:
+            self._drop(worker)  # it died while it rested: no file is to blame
         again: deque[tuple[str, Path]] = deque()
         try:
             while True:
@@ -228,6 +242,7 @@ class _Worker:
         self.queue: deque[tuple[str, Path]] = deque()
         self._since = 0.0
         self.ready = False
+        self.has_read = 0
         # A file, not a pipe: nobody has to empty it while the worker works.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `end`)
         search_path = "\n".join(entry or str(Path.cwd()) for entry in sys.path)
@@ -270,6 +285,10 @@ class _Worker:
         self._since = time.monotonic()
         return self.ready
 
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
     def answer(self) -> FileRead | None:
         """The next answer; None when the worker has died."""
         frame = read_frame(self.fileno())
@@ -278,6 +297,7 @@ class _Worker:
         self._since = time.monotonic()
         path, _ = self.queue.popleft()
         document, content_hash, size, mtime_ns, failure = pickle.loads(frame)
+        self.has_read += size
         error = None if failure is None else _rebuild_error(*failure)
         return FileRead(path, document, content_hash, size, mtime_ns, error)
 

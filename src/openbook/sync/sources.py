@@ -11,7 +11,6 @@ one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -30,16 +29,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingLimits:
-    """What one file may cost: bytes, seconds, bytes of memory; and how many are read at once."""
-
-    workers: int
-    max_bytes: int
-    seconds: float
-    memory: int
-
-
-@dataclass(frozen=True, slots=True)
 class Scope:
     """A part of a source that a run brings up to date; `prefix` is "" for all of it."""
 
@@ -51,7 +40,7 @@ def add_paths(
     ledger: Ledger,
     paths: Iterable[Path],
     *,
-    limits: ReadingLimits,
+    read: ReadFiles,
     chunk: Chunker,
     committed: Callable[[], None],
     progress: Watcher,
@@ -63,20 +52,19 @@ def add_paths(
     UsageError for a path that does not exist and was never added, PruneRefused.
     """
     scopes = _scopes(ledger, list(paths))
-    with _reader(limits) as read:
-        planned = [(scope, *_plan(ledger, scope)) for scope in scopes]
-        in_library = ledger.counts().documents
-        for scope, plan, records in planned:
-            _guard(scope, plan, records, in_library, prune=prune)
-        outcomes: list[Outcome] = []
-        chunks = 0
-        for scope, plan, records in planned:
-            run = Synchroniser(
-                ledger, scope.source, chunk=chunk, read=read, committed=committed, progress=progress
-            )
-            run.carry_out(plan, records)
-            outcomes.extend(run.outcomes)
-            chunks += run.chunks
+    planned = [(scope, *_plan(ledger, scope)) for scope in scopes]
+    in_library = ledger.counts().documents
+    for scope, plan, records in planned:
+        _guard(scope, plan, records, in_library, prune=prune)
+    outcomes: list[Outcome] = []
+    chunks = 0
+    for scope, plan, records in planned:
+        run = Synchroniser(
+            ledger, scope.source, chunk=chunk, read=read, committed=committed, progress=progress
+        )
+        run.carry_out(plan, records)
+        outcomes.extend(run.outcomes)
+        chunks += run.chunks
     return outcomes, chunks
 
 
@@ -213,14 +201,3 @@ def _guard(scope: Scope, plan: Plan, records: dict[str, FileRecord], in_library:
         any_left=left or not whole,
         prune=prune,
     )
-
-
-@contextmanager
-def _reader(limits: ReadingLimits) -> Iterator[ReadFiles]:
-    """Reads files in worker processes, which start with the first file that needs one."""
-    from openbook.read.pool import ReadingPool
-
-    with ReadingPool(
-        limits.workers, max_bytes=limits.max_bytes, seconds=limits.seconds, memory=limits.memory
-    ) as pool:
-        yield pool.read
