@@ -15,15 +15,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from openbook.answer.confidence import early_features, early_probability, features, probability
+from openbook.answer.confidence import Features, early_features, early_probability, features, probability
 from openbook.answer.evidence import gather_evidence
-from openbook.answer.quoting import QuotingGenerator, not_found_text
+from openbook.answer.quoting import SCORE_DISTANCE, QuotingGenerator, not_found_text
 from openbook.answer.ranking import SentenceRanker
 from openbook.answer.verify import verified
 from openbook.events import Event, RetrievalEvent, VerificationEvent
 from openbook.types import Answer, Evidence, Hit, Hits
 
 if TYPE_CHECKING:
+    from openbook.answer.calibration import Calibration
     from openbook.answer.ranking import Embed
     from openbook.embed import Embedder
     from openbook.index.ledger import Ledger
@@ -58,7 +59,8 @@ class Manner:
 
     `threshold` is the confidence below which an answer is marked as probably
     not in the documents (`strict`: not given), `model_threshold` the early
-    confidence below which the model is not asked.
+    confidence below which the model is not asked. `sentence_distance` belongs to
+    answers made of quotes: see `openbook.answer.quoting`.
     """
 
     answer_tokens: int = 1000
@@ -67,15 +69,22 @@ class Manner:
     model_threshold: float = 0.25
     parallel: int = 4
     strict: bool = False
+    sentence_distance: float = SCORE_DISTANCE
 
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What answers rest on: the parts of one library. Holds no state of its own."""
+    """What answers rest on: the parts of one library. Holds no state of its own.
+
+    `calibration` stands in for the shipped one where the library keeps one of
+    its own (see `openbook.calibrating`); `notes` say why it does not.
+    """
 
     ledger: Ledger
     lexical: LexicalIndex
     embedder: Embedder | None
+    calibration: Calibration | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def words_only(self) -> bool:
@@ -96,6 +105,12 @@ class Grounds:
             file_of=self._file_of,
             read_text=self.ledger.text,
         )
+
+    def confidence(self, signals: Features) -> float:
+        """How probable it is that evidence with these signals answers the question."""
+        if self.calibration is not None:
+            return self.calibration.probability(signals)
+        return probability(signals, words_only=self.words_only)
 
     def content_words(self, text: str) -> list[str]:
         """The words of a text that carry meaning, analysed in the library's language."""
@@ -175,45 +190,64 @@ def closed(answer: Answer, found: Found, started: float) -> VerificationEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What is known of a question when its evidence has been read and nothing is quoted yet."""
+
+    evidence: tuple[Evidence, ...]
+    notes: tuple[str, ...]
+    ranker: SentenceRanker
+    signals: Features
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answerer:
     """Answers with verbatim quotes."""
 
     grounds: Grounds
     evidence_tokens: int
     threshold: float
+    sentence_distance: float = SCORE_DISTANCE
 
     def events(self, found: Found) -> Iterator[Event]:
         """Quote what answers the question, or say `not_found` with the nearest misses."""
         started = time.perf_counter()
+        looked = self.look(found)
+        meant = found.hits.meant or found.asked
+        yield RetrievalEvent(
+            found.asked, meant, looked.evidence, looked.confidence, looked.notes, found.search_ms
+        )
+        yield closed(self.answer(found, looked), found, started)
+
+    def look(self, found: Found) -> Looked:
+        """Read the evidence, and judge whether it answers."""
         evidence, left_out = self.grounds.gather(found.hits, self.evidence_tokens)
         ranker = self.grounds.ranker(found.embed)
         ranking = ranker.rank(found.ranked, evidence)
         signals = features(ranker, ranking, evidence, found.hits)
-        confidence = probability(signals, words_only=self.grounds.words_only)
-        notes = (*found.hits.notes, *left_out)
-        meant = found.hits.meant or found.asked
-        yield RetrievalEvent(found.asked, meant, evidence, confidence, notes, found.search_ms)
-        generator = QuotingGenerator(ranker)
+        confidence = self.grounds.confidence(signals)
+        return Looked(evidence, (*found.hits.notes, *left_out), ranker, signals, confidence)
+
+    def answer(self, found: Found, looked: Looked) -> Answer:
+        """What is quoted, if that may be answered with."""
+        evidence = looked.evidence
+        generator = QuotingGenerator(looked.ranker, self.sentence_distance)
         draft = generator.generate(found.ranked, evidence)
         citations = tuple(c for c in verified(draft, evidence, self.grounds.ledger.text) if c.supported)
-        answered = confidence >= self.threshold and len(citations) == len(draft.citations) > 0
-        answer = Answer(
+        sure = looked.confidence >= self.threshold
+        answered = sure and len(citations) == len(draft.citations) > 0
+        return Answer(
             question=found.asked,
             text=draft.text if answered else not_found_text(evidence),
             status="answered" if answered else "not_found",
-            confidence=confidence,
+            confidence=looked.confidence,
             citations=citations if answered else (),
             evidence=evidence,
             generator=generator.name,
             usage=dict(draft.usage),
-            timings_ms={
-                "search": round(found.search_ms, 2),
-                "answer": round((time.perf_counter() - started) * 1000, 2),
-            },
-            notes=notes,
-            meant=meant,
+            notes=looked.notes,
+            meant=found.hits.meant or found.asked,
         )
-        yield VerificationEvent(answer)
 
 
 def timed(call: Callable[[], Hits]) -> tuple[Hits, float]:

@@ -140,10 +140,16 @@ class Asker:
                 )
 
     def _quoted(self, wish: Wish) -> Iterator[Event]:
-        answerer = Answerer(
-            self.grounds, evidence_tokens=self.evidence_tokens, threshold=self.manner.threshold
+        yield from self.answerer().events(self.found(wish))
+
+    def answerer(self) -> Answerer:
+        """What answers with quotes."""
+        return Answerer(
+            self.grounds,
+            evidence_tokens=self.evidence_tokens,
+            threshold=self.manner.threshold,
+            sentence_distance=self.manner.sentence_distance,
         )
-        yield from answerer.events(self._found(wish))
 
     def _written(self, wish: Wish, model: LanguageModel) -> Iterator[Event]:
         from openbook.writing import Writer
@@ -163,11 +169,13 @@ class Asker:
         found = self._found_with(model, wish)
         yield from Extractor(self.grounds, model, self.manner).events(found, wish.schema)
 
-    def _found(self, wish: Wish) -> Found:
+    def found(self, wish: Wish) -> Found:
         """What a search finds, the history blended into it."""
         hits, milliseconds = timed(
             lambda: self.search(wish.question, k=wish.k, where=wish.where, history=wish.history)
         )
+        if self.grounds.notes:
+            hits = replace(hits, notes=(*hits.notes, *self.grounds.notes))
         meant = hits.meant or wish.question
         embed = None
         if self.grounds.embedder is not None:
@@ -177,12 +185,12 @@ class Asker:
     def _found_with(self, model: LanguageModel, wish: Wish) -> Found:
         """What a search finds for the question that a model has made to stand alone."""
         if not wish.history:
-            return self._found(wish)
+            return self.found(wish)
         from openbook.answer.rewriting import standalone
 
         used: dict[str, int] = {}
         meant = standalone(wish.question, wish.history, model, used)
-        found = self._found(replace(wish, question=meant, history=()))
+        found = self.found(replace(wish, question=meant, history=()))
         return replace(found, asked=wish.question, used=used)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from openbook.answer.confidence import features, probability
+from openbook.answer.confidence import features
 from openbook.answer.schema import schema_of
 from openbook.answer.structured import Extracted, Extraction
 from openbook.answering import Found, Grounds, Manner, closed, opening
@@ -68,7 +68,7 @@ class Extractor:
                     continue
                 ranker = self.grounds.ranker()
                 signals = features(ranker, ranker.rank(found.ranked, evidence), evidence, found.hits)
-                sure = probability(signals, words_only=self.grounds.words_only)
+                sure = self.grounds.confidence(signals)
                 answer = replace(_answered(answer, event), confidence=sure)
         except LanguageModelError as error:
             yield ErrorEvent(type(error).__name__, str(error))

@@ -27,7 +27,7 @@ from openbook.index.ledger import LEDGER_NAME, Ledger
 from openbook.reading import Readers
 from openbook.settings import Settings, load_settings, to_store, with_stored
 from openbook.standing import library_status
-from openbook.tuned import ADAPTER, AdapterInUse, Tuner, rechunk, tunings
+from openbook.tuned import ADAPTER, AdapterInUse, Tuner, calibration_in_use, rechunk, tunings
 from openbook.types import Answer, Hits, LibraryStatus, Outcome, Progress, Report, Verification
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from openbook.answer.language_model import LanguageModel
     from openbook.answering import Manner
     from openbook.asking import AskOptions
+    from openbook.calibrating import FittedCalibration
     from openbook.conversing import Chat
     from openbook.embed import Embedder, Role
     from openbook.events import ErrorEvent, Event
@@ -286,12 +287,11 @@ class Library:
         from openbook.backends.tracing import traced
 
         wish = wish_of(question, options)
+        self._refresh()
+        embedder = self._search_embedder()[0]
+        calibration = calibration_in_use(self._ledger, self._stored, embedder)
         asker = Asker(
-            Grounds(
-                self._ledger,
-                self._indexes.lexical,
-                self._search_embedder()[0],
-            ),
+            Grounds(self._ledger, self._indexes.lexical, embedder, *calibration),
             search=self.search,
             model=self._language_model(options.get("model")),
             manner=self._manner(options),
@@ -440,7 +440,7 @@ class Library:
 
     def adopt(
         self,
-        changes: Mapping[str, float],
+        changes: Mapping[str, float | FittedCalibration],
         *,
         adapter: Adapter | None = None,
         measured: Mapping[str, float] | None = None,
@@ -589,6 +589,7 @@ class Library:
             model_threshold=self.settings.model_threshold,
             parallel=self.settings.parallel,
             strict=options.get("strict", False),
+            sentence_distance=self.settings.sentence_distance,
         )
 
 

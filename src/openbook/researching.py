@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from openbook.answer.agent import Limits, Researched, research
 from openbook.answer.agent_tools import MOST_LISTED, Listing, Place, Toolbox
 from openbook.answer.checking import check_text, strict_text
-from openbook.answer.confidence import early_features, early_probability, features, probability
+from openbook.answer.confidence import early_features, early_probability, features
 from openbook.answer.declining import said_not_found, says_nothing, without_fixed_words
 from openbook.answer.quoting import QuotingGenerator, not_found_text
 from openbook.answer.sentences import split_sentences
@@ -265,7 +265,7 @@ class Researcher:
             question=found.asked,
             text=not_found_text(evidence),
             status="not_found",
-            confidence=probability(signals, words_only=self.grounds.words_only),
+            confidence=self.grounds.confidence(signals),
             evidence=evidence,
             generator=self.model.name,
             usage=researched.usage,
@@ -307,7 +307,7 @@ class Researcher:
 
     def _quoted(self, answer: Answer, found: Found) -> Answer:
         """The best quotes of what was found, where the agent was stopped before it wrote an answer."""
-        generator = QuotingGenerator(self.grounds.ranker())
+        generator = QuotingGenerator(self.grounds.ranker(), self.manner.sentence_distance)
         draft = generator.generate(found.ranked, answer.evidence)
         citations = verified(draft, answer.evidence, self.grounds.ledger.text)
         if not citations or answer.confidence < self.manner.threshold:

@@ -1,4 +1,4 @@
-"""What a library keeps of its tuning: values, an adapter, and the values before, to go back to.
+"""What a library keeps of its tuning: values, an adapter, a calibration, and those before, to go back to.
 
 All of it lies in the ledger's settings, so that an export carries it and an
 older openbook, which does not know it, still opens the library:
@@ -7,6 +7,8 @@ older openbook, which does not know it, still opens the library:
     sentence_distance   the values in use (see `openbook.settings`)
     adapter             the id of the adapter in use
     kept:adapter:ID     the adapter itself (see `openbook.adapting`)
+    calibration         the id of the calibration of confidence in use
+    kept:calibration:ID the calibration itself (see `openbook.calibrating`)
     kept:tunings        a list of what was changed, oldest first
 
 Refused: a table of their own, which would be a new format of the ledger that
@@ -25,17 +27,21 @@ from openbook.errors import LibraryDamaged, UsageError
 
 if TYPE_CHECKING:
     from openbook.adapting import Adapter
+    from openbook.answer.calibration import Calibration
+    from openbook.calibrating import FittedCalibration
     from openbook.embed import Embedder
     from openbook.index.derived import DerivedIndexes
     from openbook.index.ledger import Ledger
     from openbook.types import Chunk, Document
 
 ADAPTER: Final = "adapter"
+CALIBRATION: Final = "calibration"
 CHANGEABLE: Final = (
     "cosine_weight", "surroundings_weight", "chunk_tokens", "candidates", "title_weight", "answer_threshold",
     "sentence_distance",
 )  # fmt: skip
 _ADAPTERS: Final = "kept:adapter:"
+_CALIBRATIONS: Final = "kept:calibration:"
 _TUNINGS: Final = "kept:tunings"
 _MOST: Final = 20
 """Earlier tunings that can be taken back; older ones are forgotten."""
@@ -83,16 +89,29 @@ class Tuner:
     chunk_anew: Callable[[int], None]
 
     def adopt(
-        self, changes: Mapping[str, float], *, adapter: Adapter | None, measured: Mapping[str, float]
+        self,
+        changes: Mapping[str, float | FittedCalibration],
+        *,
+        adapter: Adapter | None,
+        measured: Mapping[str, float],
     ) -> Tuning:
-        """Keep changed settings, and an adapter, together with what they replace.
+        """Keep changed settings, a calibration and an adapter, together with what they replace.
 
         Raises UsageError for a setting that cannot be tuned.
         """
-        if unknown := sorted(changes.keys() - {*CHANGEABLE}):
-            raise UsageError(f"{unknown[0]!r} cannot be tuned; expected {', '.join(CHANGEABLE)}.")
-        wanted: dict[str, str | None] = {name: str(value) for name, value in changes.items()}
+        wanted: dict[str, str | None] = {}
         texts: dict[str, str | None] = {}
+        for name, value in changes.items():
+            if isinstance(value, float | int) and name in CHANGEABLE:
+                wanted[name] = str(value)
+            elif not isinstance(value, float | int) and name == CALIBRATION:
+                from openbook.calibrating import written as calibration_text
+
+                wanted[name] = value.id
+                texts[_CALIBRATIONS + value.id] = calibration_text(value)
+            else:
+                expected = ", ".join((*CHANGEABLE, CALIBRATION))
+                raise UsageError(f"{name!r} cannot be tuned to {value!r}; expected {expected}.")
         if adapter is not None:
             from openbook.adapting import written
 
@@ -185,12 +204,43 @@ def adapter_in_use(
     return adapter, f"Questions are adapted to this library (adapter {name})."
 
 
+def calibration_in_use(
+    ledger: Ledger, stored: Mapping[str, str], embedder: Embedder | None
+) -> tuple[Calibration | None, tuple[str, ...]]:
+    """The library's own calibration of confidence for this embedder, and notes for people.
+
+    `stored` are the ledger's settings. A damaged one, and one of another model,
+    is not used; a note says so. Without one, both are empty.
+    """
+    name = stored.get(CALIBRATION)
+    if name is None or embedder is None:
+        return None, ()
+    from openbook.calibrating import read_calibration
+
+    text = ledger.kept(_CALIBRATIONS + name)
+    unused = "The library's own calibration of confidence is not used: "
+    try:
+        if text is None:
+            raise LibraryDamaged(f"The calibration {name!r} is not in the library.")
+        fitted = read_calibration(text)
+    except LibraryDamaged as error:
+        return None, (f"{unused}{error} Take it back with: openbook tune --undo",)
+    if fitted.id != name:
+        return None, (f"{unused}it is {fitted.id!r}, not {name!r}.",)
+    if fitted.fingerprint != embedder.fingerprint:
+        return None, (f"{unused}it was fitted with another model's vectors.",)
+    return fitted.calibration, ()
+
+
 def _write(ledger: Ledger, entries: Sequence[Tuning]) -> None:
-    """Keep these tunings, and no adapter that none of them names (inside a transaction)."""
-    named = {one[ADAPTER] for entry in entries for one in (entry.before, entry.after) if ADAPTER in one}
-    named.add(ledger.settings().get(ADAPTER))
-    unused = [name for name in ledger.kept_names(_ADAPTERS) if name.removeprefix(_ADAPTERS) not in named]
-    changes: dict[str, str | None] = dict.fromkeys(unused)
+    """Keep these tunings, and no adapter or calibration that none of them names (inside a transaction)."""
+    settings = ledger.settings()
+    changes: dict[str, str | None] = {}
+    for name, prefix in ((ADAPTER, _ADAPTERS), (CALIBRATION, _CALIBRATIONS)):
+        used = {one[name] for entry in entries for one in (entry.before, entry.after) if name in one}
+        used.add(settings.get(name))
+        kept = ledger.kept_names(prefix)
+        changes |= dict.fromkeys(key for key in kept if key.removeprefix(prefix) not in used)
     changes[_TUNINGS] = json.dumps([asdict(entry) for entry in entries]) if entries else None
     ledger.change_settings(changes)
 

@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from openbook.answer.checking import Checked, check_text, strict_text
-from openbook.answer.confidence import features, probability
+from openbook.answer.confidence import features
 from openbook.answer.declining import said_not_found, says_nothing
 from openbook.answer.fencing import whole_characters
 from openbook.answer.language_model import LanguageModel
@@ -128,7 +128,7 @@ class Writer:
     def _confidence(self, found: Found, evidence: Sequence[Evidence]) -> float:
         ranker = self.grounds.ranker()
         signals = features(ranker, ranker.rank(found.ranked, evidence), evidence, found.hits)
-        return probability(signals, words_only=self.grounds.words_only)
+        return self.grounds.confidence(signals)
 
     def _checked(self, blank: Answer, draft: _Draft, confidence: float) -> Answer:
         """The draft as an answer: claims, citations, and what a person should know about them."""

@@ -16,7 +16,7 @@ BESIDE_STAGES = {"settings", "backends", "json_form", "wording", "snippets"}
 JOINING = {
     "retrieve", "sync", "vectorize", "embedders", "language_models", "follow_up", "answering", "writing",
     "asking", "conversing", "searching", "conversation_export", "researching", "extracting", "batching",
-    "adapting", "tuned", "standing", "reading", "titles",
+    "adapting", "tuned", "standing", "reading", "titles", "calibrating",
 }  # fmt: skip
 """Where stages meet. Among themselves they may call each other; `Library` is above them."""
 FLOORS = (
