@@ -13,6 +13,7 @@ the next run. Nothing is asked of anybody but the package index.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import shlex
 import sys
 import time
@@ -71,6 +72,16 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     arguments.work.mkdir(parents=True, exist_ok=True)
+    with (arguments.work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f"Another run works in {arguments.work}. Wait for its end, or name another with --work.")
+            return 2
+        return _run_alone(arguments, began)
+
+
+def _run_alone(arguments: argparse.Namespace, began: float) -> int:
     cut = {} if arguments.full else CUT
     bench = Bench(
         arguments.data.resolve(), arguments.environments.resolve(), arguments.work.resolve(), passages=cut

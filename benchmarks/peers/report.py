@@ -39,6 +39,7 @@ def report_text(results: Results) -> str:
     """The document, in Markdown."""
     parts = (
         _opening,
+        _in_short,
         _quality,
         _differences,
         _speed,
@@ -87,6 +88,54 @@ def _opening(results: Results) -> Iterator[str]:
     yield ""
     words = ", ".join(f"{name} {value}" for name, value in machine.items())
     yield f"Measured {about.get('date', '')[:10]} on: {words}."
+
+
+def _in_short(results: Results) -> Iterator[str]:
+    yield "## In short"
+    yield ""
+    yield (
+        "openbook beside the best of the other systems in each respect (limits aside), and what it had set "
+        "itself to reach."
+    )
+    yield ""
+    yield _row(["", "openbook", "best other", "which", "openbook is", "target", "reached"])
+    yield _rule(7)
+    for what, measure, heading in TABLES:
+        best = _best(results, what, measure, ranking=True)
+        ours = median(results, OURS, what, measure)
+        if best is None or ours is None:
+            continue
+        value, system = best
+        reached = "yes" if ours > value else "no"
+        yield _row(
+            [heading, f"{ours:.3f}", f"{value:.3f}", system, f"{ours - value:+.3f}", "higher", reached]
+        )
+    for heading, what, figure, shape, target, against in RATIOS:
+        best = _best(results, what, figure, against=against)
+        ours = median(results, OURS, what, figure)
+        if best is None or ours is None:
+            continue
+        value, system = best
+        word = "× smaller" if figure == "bytes" else "× faster"
+        yield _row([
+            heading, shape(ours), shape(value), system, f"{value / ours:.1f}{word}", f"{target:g}×",
+            "yes" if value / ours >= target else "no",
+        ])  # fmt: skip
+
+
+def _best(
+    results: Results, what: str, figure: str, *, ranking: bool = False, against: str = ""
+) -> tuple[float, str] | None:
+    """The best figure of the other systems that embed, and whose it is; `against` names one of them."""
+    found = [
+        (value, system.title)
+        for system in shown(results)
+        if system.kind == "peer" and against in ("", system.name)
+        if (value := median(results, system.name, what, figure)) is not None
+        # A system that cannot be asked has no installation that works.
+        if median(results, system.name, f"quality:{BOOK}", "hit@5") is not None
+    ]
+    return (max(found) if ranking else min(found)) if found else None
 
 
 def _quality(results: Results) -> Iterator[str]:
@@ -434,3 +483,14 @@ def _seconds(value: float | None) -> str:
 
 def _milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{1000 * value:.3g} ms"
+
+
+RATIOS: Final = (
+    ("indexing the book", "book", "index seconds", _seconds, 1.8, "langchain-chroma"),
+    ("a question, median", "questions", "p50", _milliseconds, 2.0, ""),
+    ("installation", "install", "bytes", _megabytes, 2.0, ""),
+    ("the same folder again", "changes", "again", _seconds, 20.0, ""),
+    ("one chapter changed", "changes", "changed", _seconds, 20.0, ""),
+)
+"""Costs, and by which factor openbook is to be below the cheapest other system, or the one that is named:
+(heading, measurement, figure, how it is written, factor, name)."""

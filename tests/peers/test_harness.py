@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 from collections.abc import Mapping
@@ -276,6 +277,17 @@ def test_a_run_stops_when_its_time_is_up_and_skips_what_is_there(
     assert "0 of 2 measurements to make" in capsys.readouterr().err
 
 
+def test_two_runs_do_not_share_a_folder(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    with (work / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert command.main(["run", "--work", str(work), "--data", str(data)]) == 2
+    assert "Another run works in" in capsys.readouterr().err
+
+
 def described(path: Path) -> Results:
     """Results of openbook and of two others, one of which failed."""
     about = {"date": "2026-01-02", "tokens": {"book": 1000}, "machine": {"cores": "2"}, "passages": {}}
@@ -300,6 +312,28 @@ def test_the_page_has_intervals_differences_medians_and_failures(tmp_path: Path)
     assert conversations(["c1<::>2", "plain"]) == ["c1", "plain"]
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
+
+
+def test_what_stands_in_short_compares_with_the_best_other_that_works(tmp_path: Path) -> None:
+    results = described(tmp_path / "results.json")
+    hits = {"hit@5": 0.5}
+    for name, seconds, size in (("langchain-chroma", 6.0, 300), ("txtai", 12.0, 150), ("raglite", 1.0, 10)):
+        results.keep(Measurement(name, "changes", 1, figures={"changed": seconds, "again": seconds}))
+        if name != "raglite":
+            results.keep(Measurement(name, "book", 1, figures={"index seconds": seconds}))
+            results.keep(Measurement(name, "install", 1, figures={"bytes": size * 1e6}))
+            results.keep(Measurement(name, "quality:book", 1, figures=hits, questions={"hit@5": {"a": 0.5}}))
+    results.keep(Measurement("bm25s", "changes", 1, figures={"changed": 0.001}))
+    results.keep(Measurement("openbook", "changes", 1, figures={"changed": 0.5, "again": 0.3}))
+    results.keep(Measurement("openbook", "install", 1, figures={"bytes": 100e6}))
+    ours = {"hit@5": {"a": 0.5}}
+    results.keep(Measurement("openbook", "quality:book", 1, figures=hits, questions=ours))
+    text = report_text(results)
+    assert "| book, hit@5 | 0.500 | 0.500 | txtai hybrid | +0.000 | higher | no |" in text
+    assert "| indexing the book | 4 s | 6 s | LangChain + Chroma | 1.5× faster | 1.8× | no |" in text
+    assert "| installation | 100 MB | 150 MB | txtai hybrid | 1.5× smaller | 2× | no |" in text
+    assert "| the same folder again | 0.3 s | 6 s | LangChain + Chroma | 20.0× faster | 20× | yes |" in text
+    assert "| one chapter changed | 0.5 s | 6 s | LangChain + Chroma | 12.0× faster | 20× | no |" in text
 
 
 def test_plots_name_every_system_and_have_no_background(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ Several systems call the same `SentenceTransformer.encode` with the same weights
 on many of the same texts; computing each vector once makes it possible to
 measure quality on 27,000 passages in an hour. Only runs that measure quality
 share, never one that is timed. Vectors are kept by the versions of what
-computes them, the length at which texts are cut off, and the text.
+computes them and the tokens that the model reads: two long texts that begin
+alike are one text to a model that cuts them off.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def _known_or_new(connection: sqlite3.Connection, encode: Any, model: Any, texts
     import numpy as np
 
     kind = _kind(model)
-    # White space makes no tokens, and some systems replace ends of lines.
-    keys = [hashlib.sha256(f"{kind}\0{' '.join(text.split())}".encode()).digest() for text in texts]
+    read = model.tokenizer(texts, truncation=True, max_length=model.max_seq_length)["input_ids"]
+    keys = [hashlib.sha256(f"{kind}\0{tokens}".encode()).digest() for tokens in read]
     known: dict[bytes, bytes] = {}
     missing: dict[bytes, str] = {}
     for key, text in zip(keys, texts, strict=True):
@@ -89,4 +90,4 @@ def _kind(model: Any) -> str:
         raise ValueError(
             f"The model ends with {last!r}; vectors are shared only where it ends with Normalize."
         )
-    return f"{sentence_transformers.__version__} {torch.__version__} {model.max_seq_length}"
+    return f"{sentence_transformers.__version__} {torch.__version__}"
