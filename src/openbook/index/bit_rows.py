@@ -127,12 +127,14 @@ class BitRows:
 
     def bits_at(self, positions: Ids) -> Words:
         """Return the bits at these positions, shape (n, words)."""
+        if len(self.blocks) == 1:
+            return np.ascontiguousarray(np.take(self.blocks[0], positions, axis=1).T)
         found = np.empty((len(positions), self.blocks[0].shape[0] if self.blocks else 0), dtype=np.uint64)
         order = np.argsort(positions, kind="stable")
         edges = np.searchsorted(positions[order], np.arange(len(self.blocks) + 1) * BLOCK)
         for number, block in enumerate(self.blocks):
             chosen = order[edges[number] : edges[number + 1]]
-            found[chosen] = block[:, positions[chosen] - number * BLOCK].T
+            found[chosen] = np.take(block, positions[chosen] - number * BLOCK, axis=1).T
         return found
 
     def nearest(self, query: Words, count: int, positions: Ids | None = None) -> Ids:
@@ -149,11 +151,12 @@ class BitRows:
         below = np.cumsum(np.bincount(distances))
         # the distance of the last row that fits in
         edge = int(np.searchsorted(below, count))
-        inside = np.flatnonzero(distances < edge)
+        chosen = distances < edge
         ties = np.flatnonzero(distances == edge)
-        ties = self._lowest(ties, ties if positions is None else positions[ties], count - len(inside))
-        chosen = np.sort(np.concatenate([inside, ties]))
-        return chosen if positions is None else positions[chosen]
+        room = count - (int(below[edge - 1]) if edge else 0)
+        chosen[self._lowest(ties, ties if positions is None else positions[ties], room)] = True
+        found = np.flatnonzero(chosen)
+        return found if positions is None else positions[found]
 
     def likeliest(self, query: NDArray[np.float32], count: int, positions: Ids) -> Ids:
         """Return those `count` of the positions whose rows promise the greatest products with `query`.

@@ -24,6 +24,7 @@ import numpy as np
 from openbook.index.bit_rows import products, sign_bits
 from openbook.index.row_files import Header, Loaded, RowFiles, Unusable
 from openbook.index.surroundings import mix
+from openbook.index.widening import widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,15 +56,23 @@ class Rows:
     """Rows as they were read: the ids of their chunks, shape (n,), and the rows, shape (n, dimension)."""
 
     ids: NDArray[np.int64]
-    vectors: NDArray[np.float16]
+    vectors: NDArray[np.float32]
 
     def cosines(self, query: NDArray[np.float32]) -> dict[int, float]:
         """Return chunk id → cosine with a unit vector, shape (dimension,)."""
-        found = products(self.vectors.astype(np.float32), query)
+        return dict(zip(self.ids.tolist(), self._cosines(query).tolist(), strict=True))
+
+    def nearest(self, query: NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
+        """Return the best `limit` (chunk id, cosine), best first, equal scores by lower id."""
+        cosines = self._cosines(query)
+        best = np.lexsort((self.ids, -cosines))[:limit]
+        return list(zip(self.ids[best].tolist(), cosines[best].tolist(), strict=True))
+
+    def _cosines(self, query: NDArray[np.float32]) -> NDArray[np.float64]:
+        found = products(self.vectors, query)
         # The last digits depend on how the product was cut up; garbage on the disk must not be a best hit.
         bounded = np.where(np.isfinite(found), np.clip(found, -1.0, 1.0), -1.0)
-        cosines = bounded.astype(np.float64).round(6)
-        return dict(zip(self.ids.tolist(), cosines.tolist(), strict=True))
+        return bounded.astype(np.float64).round(6)
 
 
 class VectorIndex:
@@ -197,10 +206,8 @@ class VectorIndex:
             return []
         part = 2 if len(bits) <= _SMALL else 1
         screened = bits.nearest(sign_bits(query[np.newaxis])[0], max(_SCREENED // part, 8 * limit), positions)
-        scored = _cosines(
-            loaded, query, bits.likeliest(query, max(_RESCORED // part, 3 * limit // 2), screened)
-        )
-        return sorted(scored.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
+        likeliest = bits.likeliest(query, max(_RESCORED // part, 3 * limit // 2), screened)
+        return _read(loaded, likeliest).nearest(query, limit)
 
     def nearest(self, query: NDArray[np.float32], *, within: NDArray[np.int64] | None = None) -> float | None:
         """Return the greatest cosine of all rows (or those `within`), None if there is none.
@@ -216,7 +223,7 @@ class VectorIndex:
         if not len(bits if positions is None else positions):
             return None
         screened = bits.nearest(sign_bits(query[np.newaxis])[0], _FOR_ONE, positions)
-        return max(_cosines(loaded, query, bits.likeliest(query, _FOR_ONE // 4, screened)).values())
+        return _read(loaded, bits.likeliest(query, _FOR_ONE // 4, screened)).nearest(query, 1)[0][1]
 
     def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
         """Return the cosine of those of these chunks that have a row."""
@@ -299,9 +306,4 @@ def _read(loaded: Loaded, positions: NDArray[np.int64]) -> Rows:
     """Return the rows at these positions."""
     rows = loaded.bits.rows[positions]
     order = np.argsort(rows)
-    return Rows(loaded.bits.ids[positions][order], loaded.vectors.read(rows[order]))
-
-
-def _cosines(loaded: Loaded, query: NDArray[np.float32], positions: NDArray[np.int64]) -> dict[int, float]:
-    """Return chunk id → cosine for the rows at these positions."""
-    return _read(loaded, positions).cosines(query)
+    return Rows(loaded.bits.ids[positions][order], widened(loaded.vectors.recall(rows[order])))
