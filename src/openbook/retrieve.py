@@ -14,10 +14,12 @@ writes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache, partial
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from openbook.types import Exchange, Hit, Legs, Location
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
     EmbedTexts: TypeAlias = Callable[[Sequence[str]], FloatMatrix]
 
+_NOISE: Final = 1e-3
+"""The same chunk's BM25 in two queries differs by less: only the order of a sum of float32 does."""
 MERGED_CHUNKS = 3
 """A hit never grows over this many chunks: a citation must stay a place, not a chapter."""
 
@@ -76,11 +80,24 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class LateWords:
+    """BM25 of chunks that the words leg did not list: `most` at most, and exactly when `of` is asked.
+
+    Each chunk that is looked up costs as much as a hundredth of embedding the
+    question, and few that the words did not list can come among the best.
+    """
+
+    most: float
+    of: Callable[[Sequence[int]], Mapping[int, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """The union of both legs' lists: BM25 and cosine by chunk id, and each leg's ranks.
 
     `best_words` is the question's highest BM25 score. `cosines` is None when
     only words were searched. `titles` holds shares of the question in titles where these have a weight.
+    `late` knows BM25 of those that are in `cosines` alone; None where they hold none of the words.
     """
 
     words: Mapping[int, float]
@@ -88,6 +105,7 @@ class Candidates:
     best_words: float
     ranks: Legs[Mapping[int, int]]
     titles: Mapping[int, float] | None = None
+    late: LateWords | None = None
 
 
 class Retriever:
@@ -140,21 +158,19 @@ class Retriever:
         if vector is not None and vectors is not None:
             semantic = vectors.search(vector, limit=limit, within=request.within)
         lexical, rows = words_leg.result()
-        words, cosines = dict(lexical), dict(semantic)
-        more_words = _side_by_side().submit(
-            self._lexical.scores,
-            request.question,
-            [i for i in cosines if i not in words],
-            earlier=request.earlier,
-        )
+        cosines = dict(semantic)
         if vector is not None and rows is not None:
             cosines = rows.cosines(vector) | cosines
-        words |= more_words.result()
+        late = None
+        if len(lexical) >= limit:  # else all chunks that hold any of the words are listed
+            of = partial(self._lexical.scores, request.question, earlier=request.earlier)
+            late = LateWords(lexical[-1][1] + _NOISE, of)
         return Candidates(
-            words,
+            dict(lexical),
             cosines if semantic else None,
             best_words=lexical[0][1] if lexical else 0.0,
             ranks=Legs(_ranks(lexical), _ranks(semantic)),
+            late=late,
         )
 
     def _with_titles(self, candidates: Candidates, request: Request) -> Candidates:
@@ -170,6 +186,9 @@ class Retriever:
         lexical = self._lexical.search(
             request.question, limit=limit, within=request.within, earlier=request.earlier
         )
+        for language in self._lexical.languages[:1]:
+            # What the hits will be compared with is kept; here it delays nothing.
+            self._lexical.matched_words(request.question, "", language)
         return lexical, None if vectors is None else vectors.rows([chunk_id for chunk_id, _ in lexical])
 
     def _hit(self, members: Sequence[Candidate], records: Mapping[int, ChunkRecord], request: Request) -> Hit:
@@ -246,7 +265,8 @@ def fuse(candidates: Candidates, *, weight: float, limit: int | None = None) -> 
     """The best `limit` (None: all) by `weight`·cosine + (1-`weight`)·BM25/best BM25, ties by chunk id.
 
     A chunk that has no vector yet counts as the least similar candidate, so
-    that it can neither win nor vanish because of its missing vector.
+    that it can neither win nor vanish because of its missing vector. BM25 that
+    is not known yet is looked up for those alone that it might lift among the best.
     """
     words, cosines = candidates.words, candidates.cosines
     share = weight if cosines is not None else 0.0
@@ -254,11 +274,19 @@ def fuse(candidates: Candidates, *, weight: float, limit: int | None = None) -> 
     known: Mapping[int, float] = cosines if cosines is not None else {}
     floor = min(known.values(), default=0.0)
     # Plain tuples until it is known which few are wanted: there are hundreds, in every search.
-    scored = [
-        (-(share * known.get(chunk_id, floor) + scale * words.get(chunk_id, 0.0)), chunk_id)
-        for chunk_id in words.keys() | known.keys()
-    ]
-    scored.sort()
+    scored = [(-(share * cosine + scale * words.get(i, 0.0)), i) for i, cosine in known.items()]
+    scored += [(-(share * floor + scale * found), i) for i, found in words.items() if i not in known]
+    best = sorted(scored) if limit is None else nsmallest(limit, scored)
+    if candidates.late is not None:
+        bar = -best[-1][0] if len(best) == limit else -math.inf
+        most = scale * candidates.late.most
+        late = candidates.late.of(
+            [i for i, cosine in known.items() if i not in words and share * cosine + most >= bar]
+        )
+        # Words can only lift a chunk, so that nothing comes among the best that is in neither of the two.
+        words = {**words, **late}
+        best = [pair for pair in best if pair[1] not in late]
+        best = sorted(best + [(-(share * known[i] + scale * late[i]), i) for i in late])[:limit]
     ranks = candidates.ranks
     return [
         Candidate(
@@ -269,7 +297,7 @@ def fuse(candidates: Candidates, *, weight: float, limit: int | None = None) -> 
             from_cosine=share * known.get(chunk_id, floor),
             from_words=scale * words.get(chunk_id, 0.0),
         )
-        for negative, chunk_id in scored[:limit]
+        for negative, chunk_id in best
     ]
 
 

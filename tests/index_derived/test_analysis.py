@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from openbook.index import analysis
 from openbook.index.analysis import STEMMED, analysis_of, matched_words, question_terms
 
 
@@ -94,3 +98,9 @@ def test_matched_words_are_written_as_in_the_question() -> None:
 def test_data_is_not_a_word() -> None:
     assert analysis_of("en").terms("a" * 100) == []
     assert analysis_of("en").terms("_".join(["ab"] * 40)) == ["ab"] * 40
+
+
+@given(st.text("ab1_.:$->+# é", max_size=12))
+def test_the_quick_look_for_names_from_code_overlooks_none(text: str) -> None:
+    letter_and_mark = re.compile(r"[^\W_](?:_|\.[^\W_]|::|\$|->|\+\+|#)", re.ASCII)
+    assert bool(analysis._NAME_HINT.search(text)) == bool(letter_and_mark.search(text))

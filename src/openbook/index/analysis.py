@@ -61,7 +61,12 @@ _WORD: Final = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_])+")
 _NAME: Final = re.compile(
     r"(?<![^\W_])(?:[^\W_]+(?:(?:_+|\.|::|\$|->)[^\W_]+)+|[^\W\d_](?:\+\+|#)(?![^\W_]))", re.ASCII
 )
-_NAME_HINT: Final = re.compile(r"[^\W_](?:_|\.[^\W_]|::|\$|->|\+\+|#)", re.ASCII)
+# A letter with one of these behind it. The mark comes first, so that a text without any is soon passed over.
+_NAME_HINT: Final = re.compile(
+    r"_(?<=[^\W_]_)|\.(?<=[^\W_]\.)[^\W_]|:(?<=[^\W_]:):|\$(?<=[^\W_]\$)|-(?<=[^\W_]-)>"
+    r"|\+(?<=[^\W_]\+)\+|\#(?<=[^\W_]\#)",
+    re.ASCII,
+)
 # Combining marks carry vowels in these scripts, so a word must not be cut at them.
 _MARKED_WORD: Final = r"[\p{L}\p{N}\p{M}]+"
 
@@ -119,6 +124,12 @@ def question_terms(question: str, languages: Sequence[str]) -> list[str]:
     other analyses too: "what" is a rare and therefore weighty word to the
     others. If nothing but stop words remains, all words are looked for.
     """
+    return list(_question_terms(question, tuple(languages)))
+
+
+@lru_cache(maxsize=64)
+def _question_terms(question: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    """What `question_terms` returns; kept, because a search looks words up more than once."""
     question = normalise(question)
     found = [(language, analysis_of(language).stop_words(question)) for language in languages]
     dropped = max((words for _, words in found), key=len, default=set())
@@ -130,7 +141,7 @@ def question_terms(question: str, languages: Sequence[str]) -> list[str]:
     if not terms:
         for language, _ in found:
             terms.update(dict.fromkeys(analysis_of(language).terms(question)))
-    return list(terms)
+    return tuple(terms)
 
 
 def matched_words(question: str, text: str, language: str) -> tuple[str, ...]:
