@@ -2,11 +2,12 @@
 
     python scripts/measure_tuning.py ../shared/data [--libraries DIR] [--quick]
 
-For the book's questions and two conversational sets: the gain on the half of the
-questions that was not learned from, for several divisions; how often shuffled
-labels lead to an adoption (they hold nothing to learn); what an adapter gains; and
-whether undo restores every hit. `--libraries` holds libraries of the sets by
-name (`r4ds`, `mtrag-fiqa`, `mtrag-cloud`), which are copied and not changed; others
+For the book's questions, two conversational sets and Wikipedia's with and without an answer:
+the gain on the half of the questions that was not learned from, for several divisions; how often shuffled
+labels lead to an adoption (they hold nothing to learn, and neither does which questions have an
+answer when that is dealt out too); what an adapter gains; and whether undo restores every hit
+and every answer. `--libraries` holds libraries of the sets by
+name (`r4ds`, `mtrag-fiqa`, `mtrag-cloud`, `clapnq`), which are copied and not changed; others
 are built. Quality figures do not depend on how busy the machine is.
 """
 
@@ -23,6 +24,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from openbook.adapting import adapter_of
+from openbook.calibrating import FittedCalibration
 from openbook.lab.adapter import learn_adapter
 from openbook.lab.labelled_sets import read_beir, read_questions
 from openbook.lab.made_questions import made_questions
@@ -33,6 +35,8 @@ from openbook.library import Library
 from openbook.settings import Settings
 
 BOOK = "r4ds"
+ANSWERED = 40
+"""Questions that are answered before and after an undoing; searched are all."""
 
 
 def main() -> None:
@@ -42,7 +46,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one division and two shuffles of each set")
     options = parser.parse_args()
     seeds, shuffles = (range(1), range(2)) if options.quick else (range(3), range(20))
-    for name in (BOOK, "mtrag-fiqa"):
+    for name in (BOOK, "mtrag-fiqa", "clapnq"):
         with library_of(name, options.data, options.libraries) as library:
             asked = questions_of(name, options.data)
             for seed in seeds:
@@ -88,19 +92,23 @@ def library_of(name: str, data: Path, prepared: Path | None) -> Iterator[Library
 
 
 def fooled(library: Library, asked: Sequence[Asked], seed: int) -> bool:
-    """Whether anything would be adopted for questions whose answers were dealt out anew."""
-    answerable = [one for one in asked if one.answerable]
-    return bool(tune(library, shuffled(answerable, seed=seed), seed=seed, dry_run=True).convincing)
+    """Whether anything would be adopted for questions whose labels were dealt out anew."""
+    found = tune(library, shuffled(asked, seed=seed, kinds=True), seed=seed, dry_run=True)
+    return bool(found.convincing or found.calibration)
 
 
 def show_tuned(title: str, tuned: Tuned) -> None:
     levels = ", ".join(f"{measure} {level:.3f}" for measure, level in tuned.levels.items())
     say(f"{title}: {dict(tuned.parts)} questions; on the test part as it is: {levels}")
     for one in tuned.trials:
-        changes = ", ".join(f"{n} {old:g} → {one.after[n]:g}" for n, old in one.before.items()) or "stays"
+        changes = ", ".join(f"{n} {old:g} → {one.after[n]:g}" for n, old in one.before.items())
+        changes = changes if one.before != one.after else "stays"
         mark = "*" if one.chosen else " "
         say(f"  {mark} {one.name}: {changes}; validation {one.validation:+.4f}, test {written(one.test)}")
-    say(f"    adopted: {tuned.convincing or 'nothing'}")
+    for note in tuned.notes:
+        say(f"    {note}")
+    adopted = tuned.convincing | ({"calibration": 1.0} if tuned.calibration else {})
+    say(f"    adopted: {adopted or 'nothing'}")
 
 
 def show_learned(
@@ -114,10 +122,16 @@ def show_learned(
 
 
 def show_undo(name: str, library: Library, asked: Sequence[Asked]) -> None:
-    """Whether every hit of every question is the same after an adoption and its undoing, scores and all."""
+    """Whether every hit and every answer is the same after an adoption and its undoing, scores and all."""
 
     def everything() -> list[object]:
-        return [library.search(one.text, history=one.history, explain=True).hits for one in asked]
+        found: list[object] = []
+        for one in asked:
+            found.append(library.search(one.text, history=one.history, explain=True).hits)
+        for one in asked[:ANSWERED]:
+            answer = library.ask(one.text, history=one.history, model="none")
+            found.append((answer.text, answer.confidence, answer.citations))
+        return found
 
     before = everything()
     embedder = library.embedder()
@@ -125,7 +139,15 @@ def show_undo(name: str, library: Library, asked: Sequence[Asked]) -> None:
         raise SystemExit("The model is not installed: openbook model install")
     noise = np.random.default_rng(0).normal(0, 0.02, (embedder.dimension, embedder.dimension))
     adapter = adapter_of(np.eye(embedder.dimension) + noise, embedder.fingerprint)
-    library.adopt({"cosine_weight": 0.3, "surroundings_weight": 1.5, "candidates": 50}, adapter=adapter)
+    changes: dict[str, float | FittedCalibration] = {
+        "cosine_weight": 0.3,
+        "surroundings_weight": 1.5,
+        "candidates": 50,
+        "title_weight": 0.2,
+        "sentence_distance": 0.05,
+        "calibration": FittedCalibration(embedder.fingerprint, -2.0, {"pair": 3.0, "coverage": 1.0}),
+    }
+    library.adopt(changes, adapter=adapter)
     changed = everything() != before
     library.undo_tuning()
     say(f"{name}: adopted (ranking changed: {changed}), undone: identical hits: {everything() == before}")

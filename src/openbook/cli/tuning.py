@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from openbook.cli.progress import ProgressLine
     from openbook.lab.adapter import Learned
     from openbook.lab.significance import Difference
-    from openbook.lab.tune import Trial, Tuned
+    from openbook.lab.tune import Tuned
     from openbook.lab.tuning_questions import Asked
+    from openbook.lab.tuning_trials import Trial
     from openbook.library import Library
     from openbook.tuned import Tuning
 
@@ -181,7 +182,7 @@ def _flat(found: Any) -> dict[str, Any]:
     if values.get("adapter") is not None:
         values["adapter"] = values["adapter"].id
     if "trials" in values:
-        values["convincing"] = found.convincing
+        values |= {"convincing": found.convincing, "calibration": found.calibration}
     return values
 
 
@@ -211,10 +212,11 @@ def _print_tuned(tuned: Tuned, *, dry_run: bool) -> None:
         _print_trial(trial)
     for note in tuned.notes:
         typer.echo(note)
-    if tuned.adopted:
-        typer.echo(f"Adopted: {_settings(tuned.adopted)}. openbook tune --undo takes it back.")
-    elif tuned.convincing and dry_run:
-        typer.echo(f"Would be adopted: {_settings(tuned.convincing)}. Nothing was changed.")
+    found = _settings(tuned)
+    if found and not dry_run:
+        typer.echo(f"Adopted: {found}. openbook tune --undo takes it back.")
+    elif found:
+        typer.echo(f"Would be adopted: {found}. Nothing was changed.")
     else:
         typer.echo("Nothing gains enough to be sure of it. Nothing was changed.")
 
@@ -251,5 +253,9 @@ def _difference(found: Difference) -> str:
     return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {found.p:.3f}"
 
 
-def _settings(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} = {value:g}" for name, value in values.items())
+def _settings(tuned: Tuned) -> str:
+    """What the test part confirmed, "" for nothing."""
+    found = [f"{name} = {value:g}" for name, value in tuned.convincing.items()]
+    if tuned.calibration is not None:
+        found.append(f"calibration = {tuned.calibration.id}")
+    return ", ".join(found)

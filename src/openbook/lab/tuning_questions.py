@@ -41,6 +41,8 @@ class Asked:
     """A question and what is right: documents with their grades, or parts with the places that hold them.
 
     One without either has no answer in the library. `group` names its conversation, or itself.
+    `quotes` holds gold quotes where documents are graded: for each thing that is needed those of
+    which one will do.
     """
 
     id: str
@@ -49,11 +51,17 @@ class Asked:
     history: tuple[Exchange, ...] = ()
     grades: Mapping[str, int] = field(default_factory=dict)
     needs: tuple[tuple[Gold, ...], ...] = ()
+    quotes: tuple[tuple[str, ...], ...] = ()
 
     @property
     def answerable(self) -> bool:
         """Whether anything in the library answers it."""
         return bool(self.grades or self.needs)
+
+    def golds(self) -> tuple[tuple[str, ...], ...]:
+        """Gold quotes, as `openbook.lab.answer_judging.judge` wants them; none where none are known."""
+        groups = (tuple(gold.quote for gold in golds if gold.quote) for golds in self.needs)
+        return (*self.quotes, *(group for group in groups if group))
 
     def places(self) -> set[Hashable]:
         """What answers it."""
@@ -73,6 +81,9 @@ class Parts:
 def asked_of_set(labelled: BeirSet) -> tuple[Asked, ...]:
     """The questions of a BEIR folder. Labelled answers that cannot be given are questions too."""
     clusters = labelled.clusters()
+    quotes = {
+        row.id: ((" ".join(row.selected),),) for row in labelled.answers if row.answerable and row.selected
+    }
     found = [
         Asked(
             query,
@@ -80,6 +91,7 @@ def asked_of_set(labelled: BeirSet) -> tuple[Asked, ...]:
             clusters.get(query, query),
             tuple(labelled.histories.get(query, ())),
             labelled.grades[query],
+            quotes=quotes.get(query, ()),
         )
         for query, text in labelled.queries.items()
     ]
@@ -172,14 +184,17 @@ def _put(part: list[int], members: Sequence[int], parts: tuple[list[int], ...]) 
         part.extend(members)
 
 
-def shuffled(asked: Sequence[Asked], *, seed: int) -> tuple[Asked, ...]:
-    """The same questions with what is right dealt out anew: nothing true can be learned from them."""
-    right = [one for one in asked if one.answerable]
+def shuffled(asked: Sequence[Asked], *, seed: int, kinds: bool = False) -> tuple[Asked, ...]:
+    """The same questions with what is right dealt out anew: nothing true can be learned from them.
+
+    With `kinds`, which questions have an answer at all is dealt out too.
+    """
+    right = [one for one in asked if one.answerable or kinds]
     order = iter(np.random.default_rng(seed).permutation(len(right)))
     dealt = []
     for one in asked:
-        if one.answerable:
+        if one.answerable or kinds:
             other = right[next(order)]
-            one = replace(one, grades=other.grades, needs=other.needs)
+            one = replace(one, grades=other.grades, needs=other.needs, quotes=other.quotes)
         dealt.append(one)
     return tuple(dealt)

@@ -24,6 +24,7 @@ from openbook.index.surroundings import mix
 from openbook.lab.judging import Judge, is_file
 from openbook.lab.labelled_sets import Question
 from openbook.retrieve import Candidates, Request, grouped
+from openbook.titles import title_shares
 from openbook.types import Hit, Legs, Location, Progress
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Configuration:
     candidates: int
     surroundings_weight: float
     adapter: Adapter | None = None
+    title_weight: float = 0.0
 
 
 class Scores:
@@ -91,6 +93,7 @@ class Scores:
         ]
         self._word_scores: list[dict[int, float]] = [dict(found) for found in self._words]
         self._looked_up: list[set[int]] = [set(found) for found in self._word_scores]
+        self._titles: list[dict[int, float]] = [{} for _ in self.asked]
         self._judge = Judge(library, [question_of(one) for one in self.asked])
         self._near: dict[tuple[float, str], dict[int, Near]] = {}
         self._cached: tuple[float, list[tuple[NDArray[np.int64], NDArray[np.float16]]]] | None = None
@@ -107,6 +110,7 @@ class Scores:
             settings.candidates,
             settings.surroundings_weight,
             self._searcher.adapter,
+            settings.title_weight,
         )
 
     def values(self, configuration: Configuration, positions: NDArray[np.int64]) -> Floats:
@@ -248,6 +252,16 @@ class Scores:
             ranks=Legs(*ranks),
         )
 
+    def _title_shares(self, number: int, candidates: Candidates) -> dict[int, float]:
+        """What the search would know of titles, of these candidates at least."""
+        known = self._titles[number]
+        if missing := [i for i in {*candidates.words, *(candidates.cosines or ())} if i not in known]:
+            searcher = self._searcher
+            request, lexical = self._requests[number], searcher.indexes.lexical
+            known |= dict.fromkeys(missing, 0.0)
+            known |= title_shares(searcher.ledger, lexical, request, sorted(missing))
+        return known
+
     def _grouped(
         self, number: int, configuration: Configuration, near: Near, k: int
     ) -> tuple[list[list[Candidate]], Mapping[int, ChunkRecord]]:
@@ -256,8 +270,11 @@ class Scores:
             k=k,
             cosine_weight=configuration.cosine_weight,
             per_document=1 if self.asked[number].grades else None,
+            title_weight=configuration.title_weight,
         )
         candidates = self._candidates(number, max(configuration.candidates, k), near)
+        if configuration.title_weight > 0:
+            candidates = replace(candidates, titles=self._title_shares(number, candidates))
         return grouped(candidates, request, self._read)
 
     def _read(self, chunk_ids: Sequence[int]) -> dict[int, ChunkRecord]:
