@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from openbook import Library, Settings
 from openbook.answer.calibration import Calibration
 from openbook.answer.confidence import CALIBRATION
+from openbook.answer.language_model import ScriptedModel
 from openbook.calibrating import FittedCalibration, read_calibration, written
 from openbook.errors import LibraryDamaged, UsageError
 from openbook.index.ledger import LEDGER_NAME, Ledger
@@ -224,6 +226,17 @@ def test_a_damaged_one_is_not_used_and_says_so(filled: Filled) -> None:
             assert any("calibration of confidence is not used" in note for note in answer.notes)
     library.undo_tuning()
     assert answers(library, asked) == before
+
+
+def test_it_judges_what_a_model_writes_too(filled: Filled) -> None:
+    library, asked = filled
+    model = ScriptedModel(lambda _: "Nothing of the kind. [1]")
+    assert library.ask(asked[0].text, model=model).confidence < 0.9
+    always = FittedCalibration(own_of(library).fingerprint, 5.0, {"pair": 0.0})
+    library.adopt({"calibration": always})
+    expected = pytest.approx(1 / (1 + math.exp(-5)))
+    assert library.ask(asked[0].text, model=model).confidence == expected
+    assert library.ask(asked[0].text, model="none").confidence == expected
 
 
 def test_only_a_calibration_can_be_kept_as_one(filled: Filled) -> None:

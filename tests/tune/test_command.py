@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from openbook.cli import run
-from tests.tune.libraries import foreign_library, noisy_library
+from tests.tune.libraries import foreign_library, noisy_library, strange_questions
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,32 @@ def test_an_adapter_is_learned_with_questions_only(
     assert len(found["adapter"]) == 16
     assert run(["tune", "--undo", *library]) == 0
     assert "taken back" in capsys.readouterr().out
+
+
+def test_a_calibration_is_named_listed_and_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENBOOK_EMBEDDER", "hash:256")
+    opened, asked = noisy_library(tmp_path / "library", embedder="hash:256")
+    opened.close()
+    rows: list[dict[str, object]] = [
+        {"id": q.id, "question": q.text, "path": next(iter(q.grades))} for q in asked
+    ]
+    rows += [{"id": q.id, "question": q.text, "unanswerable": True} for q in strange_questions(40)]
+    (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    arguments = ["tune", str(tmp_path / "questions.jsonl"), "--library", str(tmp_path / "library")]
+    assert run([*arguments, "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["calibration"]["weights"].keys() == {"pair", "coverage"}
+    assert not found["calibrated"]
+    assert run(arguments) == 0
+    out = capsys.readouterr().out
+    assert "* calibration: bias -4.859 → " in out
+    name = re.findall(r"Adopted: .*calibration = (\w{16})", out)[0]
+    assert run(["status", *arguments[2:]]) == 0
+    assert f"calibration default → {name}" in capsys.readouterr().out
+    assert run(["tune", "--undo", *arguments[2:]]) == 0
+    assert f"calibration: {name} → default" in capsys.readouterr().out
 
 
 def test_too_few_made_questions_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
