@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from openbook.index import row_files
+from openbook.index import vector_file
 from openbook.index.row_files import Header, Loaded, RowFiles
 from openbook.index.vectors import Rows
 from openbook.index.widening import widened
@@ -60,18 +60,26 @@ def filled(folder: Path, count: int) -> tuple[RowFiles, NDArray[np.float16]]:
 
 
 def often(loaded: Loaded, rows: NDArray[np.int64]) -> NDArray[np.float16]:
-    for _ in range(row_files._OFTEN):
+    for _ in range(vector_file._OFTEN + 10):
         found = loaded.vectors.recall(rows)
     return found
 
 
-def test_a_small_file_is_read_once_where_it_is_asked_for_often(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [1000, 200, 150, 67])
+def test_a_small_file_is_kept_where_it_is_asked_for_often(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_file, "_KEPT_AT_ONCE", at_once)
     files, vectors = filled(tmp_path, 200)
     loaded = files.load()
     some = np.array([0, 1, 2, 77, 90, 91, 199])
+    for _ in range(vector_file._OFTEN):
+        assert np.array_equal(loaded.vectors.recall(some), vectors[some])
+    assert not loaded.vectors._held
     assert np.array_equal(often(loaded, some), vectors[some])
     files.path(loaded.header, "vectors").write_bytes(bytes(200 * 96 * 2))
     assert np.array_equal(loaded.vectors.recall(some), vectors[some])
+    assert loaded.vectors.recall(np.array([], dtype=np.int64)).shape == (0, 96)
     # Who checks the file wants to know what is in the file.
     assert not loaded.vectors.read(some).any()
 
@@ -92,7 +100,7 @@ def test_rows_that_were_added_later_are_found_too(tmp_path: Path) -> None:
 
 
 def test_a_large_file_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_files, "_KEPT_BYTES", 200 * 96 * 2 - 1)
+    monkeypatch.setattr(vector_file, "_KEPT_BYTES", 200 * 96 * 2 - 1)
     files, vectors = filled(tmp_path, 200)
     loaded = files.load()
     assert np.array_equal(often(loaded, np.arange(200)), vectors)

@@ -152,22 +152,29 @@ def matched_words(question: str, text: str, language: str) -> tuple[str, ...]:
     held = set(analysis_of(language).terms(text))
     matched: dict[str, None] = {}
     for word, terms in _words_asked_for(question, language):
-        if _RUN.match(word):
+        if not terms:
             matched.update(dict.fromkeys(_matched_stretches(word, held)))
-        elif terms and (terms[-1] in held if _NAME.fullmatch(word) else held.intersection(terms)):
+        elif not held.isdisjoint(terms):
             matched[word] = None
     return tuple(matched)
 
 
 @lru_cache(maxsize=64)
 def _words_asked_for(question: str, language: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the words of a question with their terms; kept, because every hit is compared with them."""
+    """Return the words of a question that count, each with the terms any of which shows that a text holds it.
+
+    A name from code has one, the whole of it; what is written without spaces has none. Kept, because
+    every hit is compared with them.
+    """
     analysis = analysis_of(language)
     stop_words = analysis.stop_words(question)
-    return tuple(
-        (word, () if word.lower() in stop_words or _RUN.match(word) else tuple(analysis.content_terms(word)))
-        for word in _words(question)
-    )
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for word in _words(question):
+        if _RUN.match(word):
+            found.append((word, ()))
+        elif word.lower() not in stop_words and (terms := analysis.content_terms(word)):
+            found.append((word, tuple(terms[-1:] if _NAME.fullmatch(word) else terms)))
+    return tuple(found)
 
 
 def normalise(text: str) -> str:

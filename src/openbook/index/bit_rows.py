@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 BLOCK: Final = 65_536
 """Rows in a block. Its columns (512 KB each) and counts fit into a second-level cache."""
 
-
+_PART: Final = 256
+"""Rows whose signs are made numbers at once: 400 KB of 384."""
 MANY_BLOCKS: Final = 4
 """From so many blocks on, two threads scan: below, handing out the work costs more than it saves."""
 
@@ -167,9 +168,14 @@ class BitRows:
         """
         if len(positions) <= count:
             return positions
-        signs = np.unpackbits(self.bits_at(positions).view(np.uint8), axis=1, count=len(query))
-        # Signs are 0 and 1 here, not -1 and 1, which changes all products alike.
-        promised = products(signs.astype(np.float32), query).round(4)
+        packed = self.bits_at(positions).view(np.uint8)
+        promised = np.empty(len(positions), dtype=np.float32)
+        # A part at a time, so that it does not leave the processor's cache.
+        for start in range(0, len(positions), _PART):
+            # Signs are 0 and 1 here, not -1 and 1, which changes all products alike.
+            signs = np.unpackbits(packed[start : start + _PART], axis=1, count=len(query))
+            promised[start : start + _PART] = products(signs.astype(np.float32), query)
+        promised = promised.round(4)
         edge = np.partition(promised, len(promised) - count)[len(promised) - count]
         inside, ties = np.flatnonzero(promised > edge), np.flatnonzero(promised == edge)
         chosen = np.concatenate([inside, self._lowest(ties, positions[ties], count - len(inside))])

@@ -23,7 +23,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ import numpy as np
 
 from openbook.errors import LibraryError, StorageFull
 from openbook.index.bit_rows import BitRows, sign_bits, word_count
+from openbook.index.vector_file import VectorFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,10 +50,6 @@ _HEADER: Final = "header.json"
 _INTEGERS: Final = np.dtype(np.int64)
 _STRETCH: Final = 65_536
 """Rows read or copied at once."""
-_KEPT_BYTES: Final = 16_000_000
-"""A file of vectors of at most so many bytes (20,000 rows of 384) is kept in memory …"""
-_OFTEN: Final = 16
-"""… from the so manieth time on that rows of it are wanted: a single search is over before that."""
 
 
 class Unusable(Exception):
@@ -83,52 +79,6 @@ class Header:
     def words(self) -> int:
         """64-bit words of a row of bits."""
         return word_count(self.dimension)
-
-
-class VectorFile:
-    """Random access to float16 rows without mapping them. Closed when nothing refers to it.
-
-    `rows` is how many the header counts; it may be raised when more are committed.
-    """
-
-    def __init__(self, path: Path, dimension: int, rows: int) -> None:
-        self.rows = rows
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self._width = 2 * dimension
-        self._asked = 0
-        self._kept: NDArray[np.float16] | None = None
-        weakref.finalize(self, os.close, self._descriptor)
-
-    def recall(self, rows: Ids) -> NDArray[np.float16]:
-        """Return what `read` does, of a small file from memory once it was asked for often.
-
-        300 calls of the system for 300 rows take a twentieth of a search. Rows that are
-        kept may have been removed since; nobody who knows that asks for them.
-        """
-        kept = self._kept
-        if kept is not None and len(rows) and rows[-1] < len(kept):
-            return kept.take(rows, axis=0)
-        self._asked += 1
-        if self._asked >= _OFTEN and self.rows * self._width <= _KEPT_BYTES:
-            self._asked, self._kept = 0, self.read(np.arange(self.rows, dtype=np.int64))
-        return self.read(rows)
-
-    def read(self, rows: Ids) -> NDArray[np.float16]:
-        """Return these rows (sorted numbers) from the disk, shape (n, dimension)."""
-        # Adjoining rows are read at once.
-        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
-        offsets = (rows[starts] * self._width).tolist()
-        lengths = (np.diff(starts, append=len(rows)) * self._width).tolist()
-        read, descriptor = os.pread, self._descriptor
-        content = b"".join(
-            [read(descriptor, length, offset) for length, offset in zip(lengths, offsets, strict=True)]
-        )
-        if len(content) != len(rows) * self._width:
-            raise LibraryError(
-                "The file of vectors is shorter than its header says. "
-                "Nothing is lost; it can be rebuilt from the ledger: openbook verify"
-            )
-        return np.frombuffer(content, dtype=np.float16).reshape(len(rows), self._width // 2)
 
 
 @dataclass(frozen=True, slots=True)
