@@ -252,7 +252,7 @@ def grouped(
         if candidates.titles is None:
             chosen = fuse(candidates, weight=request.cosine_weight, limit=window)
         else:
-            chosen = _fused_with_titles(candidates, candidates.titles, request)[:window]
+            chosen = _fused_with_titles(candidates, candidates.titles, request, window)
         records |= read([c.chunk_id for c in chosen if c.chunk_id not in records])
         distinct = _distinct(chosen, records, request.per_document)
         groups = _merge_neighbours(distinct, records, request.k, merge=request.per_document is None)
@@ -302,11 +302,12 @@ def fuse(candidates: Candidates, *, weight: float, limit: int | None = None) -> 
 
 
 def _fused_with_titles(
-    candidates: Candidates, titles: Mapping[int, float], request: Request
+    candidates: Candidates, titles: Mapping[int, float], request: Request, limit: int | None
 ) -> list[Candidate]:
     from openbook.titles import with_titles
 
-    return with_titles(fuse(candidates, weight=request.cosine_weight), titles, request.title_weight)
+    everything = fuse(candidates, weight=request.cosine_weight)
+    return with_titles(everything, titles, request.title_weight, limit=limit)
 
 
 @lru_cache(maxsize=1)

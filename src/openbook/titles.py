@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from openbook.index import analysis
@@ -47,27 +48,38 @@ def title_shares(
     for chunk_id, title in ledger.titles_of_chunks(chunk_ids).items():
         if title not in of_title:
             context, language = title
-            held = set(analysis.analysis_of(language).terms(context))
+            held = _terms(context, language)
             of_title[title] = sum(value for term, value in rarity.items() if term in held) / total
         if of_title[title] > 0:
             shares[chunk_id] = of_title[title]
     return shares
 
 
-def with_titles(ranking: Sequence[Candidate], shares: Mapping[int, float], weight: float) -> list[Candidate]:
-    """All candidates, scored and ordered with the shares of their titles; ties by chunk id."""
+def with_titles(
+    ranking: Sequence[Candidate], shares: Mapping[int, float], weight: float, *, limit: int | None = None
+) -> list[Candidate]:
+    """The best `limit` (None: all) by their scores with the shares of their titles; ties by chunk id."""
     rest = 1.0 - weight
-    scored = [
+    scored = sorted(
+        (-(rest * one.score + weight * shares.get(one.chunk_id, 0.0)), one.chunk_id, place)
+        for place, one in enumerate(ranking)
+    )
+    return [
         replace(
-            one,
-            score=rest * one.score + weight * shares.get(one.chunk_id, 0.0),
-            from_cosine=rest * one.from_cosine,
-            from_words=rest * one.from_words,
-            from_title=weight * shares.get(one.chunk_id, 0.0),
+            ranking[place],
+            score=-negative,
+            from_cosine=rest * ranking[place].from_cosine,
+            from_words=rest * ranking[place].from_words,
+            from_title=weight * shares.get(chunk_id, 0.0),
         )
-        for one in ranking
+        for negative, chunk_id, place in scored[:limit]
     ]
-    return sorted(scored, key=lambda one: (-one.score, one.chunk_id))
+
+
+@lru_cache(maxsize=4096)
+def _terms(title: str, language: str) -> frozenset[str]:
+    """Kept, because the same titles are proposed for many questions."""
+    return frozenset(analysis.analysis_of(language).terms(title))
 
 
 def _rarity(lexical: LexicalIndex, request: Request) -> dict[str, float]:

@@ -111,6 +111,7 @@ def test_the_score_is_the_stated_mixture(
     before = {one.chunk_id: one.score for one in fused}
     ranking = with_titles(fused, titles, weight)
     assert sorted(one.chunk_id for one in ranking) == sorted(before)
+    assert with_titles(fused, titles, weight, limit=3) == ranking[:3]
     assert all((-a.score, a.chunk_id) < (-b.score, b.chunk_id) for a, b in itertools.pairwise(ranking))
     for one in ranking:
         assert one.score == pytest.approx(

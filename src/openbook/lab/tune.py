@@ -3,7 +3,7 @@
     train        each setting alone, and all together, takes the value that ranks best here
     validation   of these configurations one is chosen, or none
     test         looked at once for the decision: a gain counts if its 95 % interval lies above 0
-                 and a paired randomisation test gives p < .05 (Holm's correction where two decide)
+                 and a paired randomisation test gives p < .05 (corrected where several decide)
 
 The other configurations' gains on the test part are shown beside it and decide nothing.
 
