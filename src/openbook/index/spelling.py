@@ -41,10 +41,13 @@ def corrections(
     """
     found: dict[str, str] = {}
     for word in dict.fromkeys(_WORD.findall(question)):
-        if len(word) < SHORTEST or is_word(word) or any(is_word(stem) for stem in _stems(word)):
+        if len(word) < SHORTEST:
             continue
+        # The library first: it holds most words, and says so sooner than the embedder.
         own = terms(word)
         if len(own) != 1 or frequencies(own)[0]:
+            continue
+        if is_word(word) or any(is_word(stem) for stem in _stems(word)):
             continue
         analysed = {edited: terms(edited) for edited in sorted(set(_edits(word))) if is_word(edited)}
         if not all(analysed.values()):
