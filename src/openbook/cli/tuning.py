@@ -206,10 +206,11 @@ def _print_undone(tuning: Tuning) -> None:
 def _print_tuned(tuned: Tuned, *, dry_run: bool) -> None:
     typer.echo(_parts(tuned.parts))
     for measure, level in tuned.levels.items():
-        typer.echo(f"{measure} on the test part as it is: {level:.3f}")
-    typer.echo("")
-    for trial in tuned.trials:
-        _print_trial(trial)
+        typer.echo(f"\n{measure}: {level:.3f} on the test part as it is")
+        for trial in tuned.trials:
+            if trial.measure == measure:
+                _print_trial(trial)
+    typer.echo("\n* was chosen by validation, and alone may be adopted.")
     for note in tuned.notes:
         typer.echo(note)
     found = _settings(tuned)
@@ -226,8 +227,10 @@ def _print_trial(trial: Trial) -> None:
         typer.echo(f"  {trial.name}: stays as it is")
         return
     changes = ", ".join(f"{name} {old:g} → {trial.after[name]:g}" for name, old in trial.before.items())
-    typer.echo(f"{'*' if trial.chosen else ' '} {trial.name}: {changes}")
-    typer.echo(f"    validation {trial.validation:+.4f}   test {_difference(trial.test)}")
+    alone = list(trial.before) == [trial.name]
+    typer.echo(f"{'*' if trial.chosen else ' '} {changes if alone else f'{trial.name}: {changes}'}")
+    corrected = trial.test.p if trial.p is None else trial.p
+    typer.echo(f"    validation {trial.validation:+.4f}   test {_difference(trial.test, corrected)}")
 
 
 def _print_learned(learned: Learned, *, dry_run: bool) -> None:
@@ -236,7 +239,7 @@ def _print_learned(learned: Learned, *, dry_run: bool) -> None:
     for way, gain in learned.validation.items():
         typer.echo(f"{'*' if learned.way.startswith(way) else ' '} {way}: validation {gain:+.4f}")
     if learned.test is not None:
-        typer.echo(f"test {_difference(learned.test)}   ({learned.way})")
+        typer.echo(f"test {_difference(learned.test, learned.test.p)}   ({learned.way})")
     if learned.adopted:
         typer.echo("Adopted: questions are adapted to this library. openbook tune --undo takes it back.")
     elif learned.convincing and dry_run:
@@ -249,8 +252,8 @@ def _parts(parts: Mapping[str, int]) -> str:
     return "Questions: " + ", ".join(f"{number} {name}" for name, number in parts.items())
 
 
-def _difference(found: Difference) -> str:
-    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {found.p:.3f}"
+def _difference(found: Difference, p: float) -> str:
+    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p = {p:.3f}"
 
 
 def _settings(tuned: Tuned) -> str:
