@@ -60,6 +60,8 @@ def main() -> None:
             made = made_questions(library)
             for seed in seeds:
                 show_learned(f"{name}, division {seed}", library, asked, made, seed)
+            if name == "mtrag-cloud":  # of the others it was shown above
+                show_undo(name, library, asked)
     with library_of(BOOK, options.data, options.libraries) as library:
         made = made_questions(library)
         show_tuned(f"{BOOK}, made questions", tune(library, made, fixed=NOT_FROM_WORDS, dry_run=True))
