@@ -160,5 +160,7 @@ def _both(selected: NDArray[np.int64] | None, within: Collection[int] | None) ->
         return selected
     import numpy as np
 
-    wanted = np.unique(np.fromiter(within, dtype=np.int64, count=len(within)))
+    from openbook.index.distinct import distinct
+
+    wanted = distinct(np.fromiter(within, dtype=np.int64, count=len(within)))
     return wanted if selected is None else np.intersect1d(selected, wanted, assume_unique=True)

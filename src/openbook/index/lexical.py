@@ -188,13 +188,15 @@ class LexicalIndex:
         """Return BM25 of those of these chunks in which any of the words occurs; see `search`."""
         import numpy as np
 
+        from openbook.index.distinct import distinct
+
         opened = self._opened
         if opened is None or not chunk_ids:
             return {}
         query = self._question(opened, question, earlier)
         if query is None:
             return {}
-        wanted = np.unique(np.asarray(chunk_ids, dtype=np.int64))
+        wanted = distinct(np.asarray(chunk_ids, dtype=np.int64))
         ids, scores = _hits(opened, _restricted(query, _any_of(opened, wanted)), len(wanted))
         return dict(zip(ids.tolist(), np.round(scores, _DECIMALS).tolist(), strict=True))
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from openbook.index.bit_rows import products, sign_bits
+from openbook.index.distinct import distinct
 from openbook.index.row_files import Header, Loaded, RowFiles, Unusable
 from openbook.index.surroundings import mix
 from openbook.index.widening import widened
@@ -279,7 +280,7 @@ class VectorIndex:
                 removed.append(_rows(loaded, ids))
                 writer.add(ids, mixed)
             if removed:
-                writer.remove(np.unique(np.concatenate(removed)))
+                writer.remove(distinct(np.concatenate(removed)))
             writer.commit(changes[-1].sequence)
 
     @staticmethod
