@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Folders and files to index.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders and files to index.")],
     prune: Annotated[
         bool, typer.Option("--prune", help="Allow removing more than half of the library's documents.")
     ] = False,
@@ -95,7 +95,8 @@ def verify(
 
 def remove(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Documents as the library names them; * is allowed.")
+        list[str],
+        typer.Argument(metavar="PATH...", help="Documents as the library names them; * is allowed."),
     ],
     library: LibraryOption = None,
     as_json: JsonOption = False,
