@@ -31,7 +31,7 @@ from openbook.errors import OpenbookError
 
 CACHE: Final = Path(platformdirs.user_cache_dir("openbook-peers", appauthor=False))
 DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
-CUT: Final = {"mtrag-cloud": 5000}
+CUT: Final = {"mtrag-cloud": 3000}
 """Passages of collections that would not fit into two hours; `--full` keeps them all."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.peers.corpora import BOOK, COLLECTIONS
+from benchmarks.peers.plan import TIMED
 from benchmarks.peers.plots import Bar, Dots, draw_bars, draw_dots
 from benchmarks.peers.results import Measurement, Results
 from benchmarks.peers.systems import SYSTEMS, System
@@ -72,7 +73,8 @@ def conversations(questions: Sequence[str]) -> list[str]:
 def _opening(results: Results) -> Iterator[str]:
     about = results.description
     machine = about.get("machine", {})
-    rounds = max((m.run for m in results), default=1)
+    made = {len(results.runs(OURS, what)) for what in TIMED} - {0} or {1}
+    rounds = " to ".join(map(str, sorted({min(made), max(made)}))) + " round" + "s" * (max(made) > 1)
     yield "# openbook beside others"
     yield ""
     yield "This page is written by `make bench-peers` from what it measured; nothing in it is edited by hand."
@@ -81,7 +83,7 @@ def _opening(results: Results) -> Iterator[str]:
         "Every system is installed into a virtual environment of its own, gets the same texts, the same "
         "questions, the same cores and, where it takes a local model, the same weights (all-MiniLM-L6-v2), "
         "and is used as its own documentation shows. Nobody's settings were tuned, openbook's included. "
-        f"What is timed is the median of {rounds} rounds in which the systems take turns; "
+        f"What is timed is the median of {rounds} in which the systems take turns; "
         "every process is fresh. The last rows of a table are no systems but limits: what the parts cost "
         "by themselves."
     )
