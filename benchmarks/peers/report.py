@@ -310,11 +310,14 @@ def _changes(results: Results) -> Iterator[str]:
 def _failures(results: Results) -> Iterator[str]:
     yield "## What failed"
     yield ""
-    failed = [m for m in results if m.failure and m.failure != "it could not be installed"]
-    for measurement in failed:
-        run = f", run {measurement.run}" if measurement.run > 1 else ""
-        yield f"- {_named(measurement.system)}, {measurement.what}{run}: {measurement.failure}"
-    if not failed:
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for made in results:
+        if made.failure and made.failure != "it could not be installed":
+            what = reasons.setdefault((made.system, made.failure), [])
+            what.append(made.what + (f" (run {made.run})" if made.run > 1 else ""))
+    for (name, reason), what in reasons.items():
+        yield f"- {_named(name)}, {', '.join(what)}: {reason}"
+    if not reasons:
         yield "Nothing."
 
 
@@ -344,8 +347,8 @@ def _comparability(results: Results) -> Iterator[str]:
     )
     yield (
         "- While quality is measured, systems that call the same `SentenceTransformer.encode` with the same "
-        "versions and weights take vectors of the same text over from each other, which makes the run "
-        "shorter and changes no result. Nothing is shared where time is measured."
+        "versions and weights take vectors over from each other where the model reads the same tokens, which "
+        "makes the run shorter and changes no result. Nothing is shared where time is measured."
     )
     yield (
         "- Systems that live in memory are written to disk in the way they document, and read again for the "
