@@ -12,7 +12,6 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,13 +27,10 @@ class Readers:
     """
 
     def __init__(self, workers: int, max_bytes: int, seconds: float, memory: int) -> None:
-        self._open = partial(
-            _open_pool,
-            workers or len(os.sched_getaffinity(0)),
-            max_bytes=max_bytes,
-            seconds=seconds,
-            memory=memory,
-        )
+        self._workers = workers or len(os.sched_getaffinity(0))
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._memory = memory
         self._pool: ReadingPool | None = None
 
     @contextmanager
@@ -54,13 +50,11 @@ class Readers:
             self._pool.close()
 
     def _opened(self) -> ReadingPool:
-        self._pool = self._open()
+        from openbook.read.pool import ReadingPool
+
+        self._pool = ReadingPool(
+            self._workers, max_bytes=self._max_bytes, seconds=self._seconds, memory=self._memory
+        )
         # A library that nobody closes leaves no process behind either.
         weakref.finalize(self, self._pool.close)
         return self._pool
-
-
-def _open_pool(workers: int, *, max_bytes: int, seconds: float, memory: int) -> ReadingPool:
-    from openbook.read.pool import ReadingPool
-
-    return ReadingPool(workers, max_bytes=max_bytes, seconds=seconds, memory=memory)
