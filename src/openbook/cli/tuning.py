@@ -210,7 +210,9 @@ def _print_tuned(tuned: Tuned, *, dry_run: bool) -> None:
         for trial in tuned.trials:
             if trial.measure == measure:
                 _print_trial(trial)
-    typer.echo("\n* was chosen by validation, and alone may be adopted.")
+    typer.echo("")
+    if any(trial.chosen for trial in tuned.trials):
+        typer.echo("* was chosen by validation, and alone may be adopted.")
     for note in tuned.notes:
         typer.echo(note)
     found = _settings(tuned)
