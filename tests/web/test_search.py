@@ -17,6 +17,7 @@ def test_results_come_as_one_types_with_their_words_marked(visit: Visit) -> None
     first = page.locator(".ob-hit").first
     expect(first).to_contain_text("repair-handbook.pdf")
     expect(first.locator("mark", has_text="pads").first).to_be_visible()
+    expect(page.get_by_label("Search the documents")).to_have_value("brake pads")
     assert page.url.endswith("/search?q=brake+pads")
 
 

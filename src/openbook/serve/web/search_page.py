@@ -82,7 +82,8 @@ class _View:
             field = ui.element("input").classes("ob-search__field")
             field.props.update({"type": "search", "name": "q", "autocomplete": "off", "autofocus": True})
             field.props.update({"aria-label": "Search the documents", "placeholder": "Words or a question"})
-            field.props.update({"value": question, "maxlength": "2000"})
+            # Not `value`: Vue would set that again whenever results are drawn, and wipe out what was typed.
+            field.props.update({"defaultValue": question, "maxlength": "2000"})
         form.on("submit.prevent", self._settled)
         field.on(
             "input",
