@@ -90,7 +90,7 @@ class ConversationList:
         with self._dialog("Rename the conversation") as dialog:
             field = ui.element("input").classes("ob-field")
             field.props.update(
-                {"value": one.name, "maxlength": "200", "aria-label": "Name", "autofocus": True}
+                {"defaultValue": one.name, "maxlength": "200", "aria-label": "Name", "autofocus": True}
             )
 
             async def renamed(event: Any) -> None:
